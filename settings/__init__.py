@@ -1,0 +1,1 @@
+"""The stack's settings: models, their rules, and the one loader of them."""

@@ -1,0 +1,210 @@
+"""The models of a stack file, one per section; all frozen, all refusing keys that they do not know."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from settings.roce import RoceProfile
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+InterfaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,14}$")]
+SwitchPort = Annotated[str, Field(pattern=r"^\d{1,2}/\d{1,2}(/\d)?$")]
+TcpPort = Annotated[int, Field(ge=1, le=65535)]
+# host:port of a registry, as it stands before the first slash of an image's name.
+RegistryAddress = Annotated[str, Field(pattern=r"^[a-z0-9.-]+:\d{1,5}$")]
+AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*$")]
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys are errors, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Host(Section):
+    """One GPU host of the guide's table "Server names with network configuration"."""
+
+    name: Name
+    data_address: IPv4Address
+    container_subnet: IPv4Network
+    switch_port: SwitchPort
+    # Where SSH answers. A lab host has its own fixed port on loopback, so it leaves these out.
+    address: str | None = None
+    port: TcpPort = 22
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")] = "root"
+    host_key: Annotated[str, Field(pattern=r"^(ssh|ecdsa)-[a-z0-9-]+ \S+")] | None = None
+
+
+class Network(Section):
+    """The data network: one interface per host, one subnet, one MTU in bytes."""
+
+    data_interface: InterfaceName = "enp1f0"
+    data_subnet: IPv4Network
+    mtu: Annotated[int, Field(ge=1280, le=9216)] = 9000
+
+
+class Switch(Section):
+    """The Onyx switch; the ports to configure are those of the hosts' cables.
+
+    Keep `password` secret: ``pulumi config set --secret --path rocestack:switch.password``.
+    """
+
+    name: Name
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")] = "admin"
+    address: str | None = None
+    port: TcpPort = 22
+    host_key: Annotated[str, Field(pattern=r"^(ssh|ecdsa)-[a-z0-9-]+ \S+")] | None = None
+    password: SecretStr | None = None
+
+
+class Access(Section):
+    """How the operator logs in to metal: the file of an OpenSSH private key. A lab makes its own."""
+
+    private_key_file: Annotated[str, Field(min_length=1)]
+
+
+class GpuDriver(StrEnum):
+    """Where the NVIDIA driver comes from; `none` is for hosts without a GPU."""
+
+    NONE = "none"
+
+
+class Gpu(Section):
+    """What a host's GPUs need before anything else."""
+
+    driver: GpuDriver = GpuDriver.NONE
+
+
+class OfedFlavour(StrEnum):
+    """Where the RDMA stack comes from; `inbox` is the distribution's rdma-core and perftest."""
+
+    INBOX = "inbox"
+
+
+class Ofed(Section):
+    """The RDMA stack and where the NIC's settings are found.
+
+    `sysfs_root` is /sys on metal. The lab has no RDMA card, and its stand-in keeps the card's files
+    elsewhere.
+    """
+
+    flavour: OfedFlavour = OfedFlavour.INBOX
+    sysfs_root: AbsolutePath = "/sys"
+
+
+class Registry(Section):
+    """The image registry: `address` as the hosts reach it, `push_address` as the operator does."""
+
+    address: RegistryAddress
+    push_address: RegistryAddress
+    ca_file: Annotated[str, Field(min_length=1)]
+
+
+class ImageFlavour(StrEnum):
+    """How Caffe2 gets into the image; `debian` takes bullseye's packages (CPU)."""
+
+    DEBIAN = "debian"
+
+
+class Image(Section):
+    """The training image, built once and pulled by all hosts."""
+
+    flavour: ImageFlavour = ImageFlavour.DEBIAN
+    repository: Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")] = "rocestack/caffe2"
+
+
+class Transport(StrEnum):
+    """How Gloo moves gradients between shards."""
+
+    TCP = "tcp"
+
+
+class Training(Section):
+    """The distributed job; names and meanings follow the trainer's own flags.
+
+    `epoch_size` counts images over all shards, `batch_size` is per shard, `test_epoch_size` counts images
+    over all shards. `deadline_seconds` ends a job that hangs.
+    """
+
+    transport: Transport = Transport.TCP
+    redis_port: TcpPort = 5555
+    data_path: AbsolutePath = "/data"
+    num_layers: int = Field(default=18)
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
+    epoch_size: Annotated[int, Field(ge=1)] = 640
+    test_epoch_size: Annotated[int, Field(ge=1)] = 384
+    num_epochs: Annotated[int, Field(ge=1, le=1000)] = 4
+    image_size: Annotated[int, Field(ge=32, le=256)] = 64
+    num_labels: Annotated[int, Field(ge=2, le=100_000)] = 8
+    base_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.01
+    deadline_seconds: Annotated[int, Field(ge=60, le=604_800)] = 1800
+
+
+class Lab(Section):
+    """The embedded virtual cluster; a stack without this section is metal.
+
+    The switch's SSH is published on 127.0.0.1 at `ssh_port_base`, that of the n-th host n ports above it.
+    """
+
+    ssh_port_base: Annotated[int, Field(ge=1024, le=65000)] = 22400
+    registry_port: TcpPort = 22450
+    management_subnet: IPv4Network
+    cable_subnet: IPv4Network
+
+
+class Stack(Section):
+    """A whole stack file."""
+
+    hosts: Annotated[tuple[Host, ...], Field(min_length=1, max_length=32)]
+    network: Network
+    switch: Switch
+    registry: Registry
+    roce: RoceProfile = RoceProfile()
+    gpu: Gpu = Gpu()
+    ofed: Ofed = Ofed()
+    image: Image = Image()
+    training: Training = Training()
+    access: Access | None = None
+    lab: Lab | None = None
+
+    @property
+    def head(self) -> Host:
+        """The host that runs the job's rendezvous (Redis): the first one listed."""
+        return self.hosts[0]
+
+    def data_cidr(self, host: Host) -> str:
+        """The host's address on the data network with its prefix length, as `ip address` takes it."""
+        return f"{host.data_address}/{self.network.data_subnet.prefixlen}"
+
+
+class HostAccess(BaseModel):
+    """How to log in to one machine: where, as whom, with which key, and which host key must answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    address: str
+    port: int
+    user: str
+    host_key: str
+    private_key: SecretStr
+    # The same key as a file, for clients that take no other form (ssh's -i).
+    private_key_file: str
+    known_hosts_file: str
+
+
+class SwitchAccess(BaseModel):
+    """How to log in to the switch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    address: str
+    port: int
+    user: str
+    host_key: str
+    password: SecretStr

@@ -1,0 +1,169 @@
+"""The rules between sections: each takes the sections that were read and returns its problems.
+
+A rule looks only at sections that are valid by themselves, so one run shows all that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from itertools import combinations
+from typing import Any
+
+from settings.models import Access, Host, Lab, Network, Registry, Switch, Training
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: `path` as in the stack file, the `value` found, and what is allowed."""
+
+    path: str
+    value: object
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path} = {shown(self.value)}: {self.message}"
+
+
+def shown(value: object) -> str:
+    """Return the value for a person: its text, shortened if it is long."""
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+Sections = Mapping[str, Any]
+
+
+def check(sections: Sections) -> list[Problem]:
+    """Return the problems of all rules whose sections are there."""
+    problems: list[Problem] = []
+    for needs, rule in _RULES:
+        if all(need in sections for need in needs):
+            problems.extend(rule(*(sections[need] for need in needs)))
+    return problems
+
+
+def _repeated(hosts: tuple[Host, ...], field: str, key: Callable[[Host], Hashable]) -> Iterable[Problem]:
+    owner: dict[Hashable, Host] = {}
+    for index, host in enumerate(hosts):
+        value = key(host)
+        if value in owner:
+            yield Problem(
+                f"hosts[{index}].{field}",
+                str(value),
+                f"is also that of {owner[value].name}; each host needs its own",
+            )
+        else:
+            owner[value] = host
+
+
+def _hosts_differ(hosts: tuple[Host, ...]) -> Iterable[Problem]:
+    yield from _repeated(hosts, "name", lambda host: host.name)
+    yield from _repeated(hosts, "data_address", lambda host: host.data_address)
+    yield from _repeated(hosts, "switch_port", lambda host: host.switch_port)
+
+
+def _switch_is_no_host(hosts: tuple[Host, ...], switch: Switch) -> Iterable[Problem]:
+    if any(host.name == switch.name for host in hosts):
+        yield Problem("switch.name", switch.name, "is also a host's name; each machine needs its own")
+
+
+def _addresses_in_subnet(hosts: tuple[Host, ...], network: Network) -> Iterable[Problem]:
+    subnet = network.data_subnet
+    for index, host in enumerate(hosts):
+        path = f"hosts[{index}].data_address"
+        if host.data_address not in subnet:
+            yield Problem(path, str(host.data_address), f"is not in network.data_subnet {subnet}")
+        elif host.data_address in (subnet.network_address, subnet.broadcast_address):
+            yield Problem(path, str(host.data_address), f"is not a host's address of {subnet}")
+
+
+def _subnets_apart(hosts: tuple[Host, ...], network: Network, lab: Lab | None) -> Iterable[Problem]:
+    named: list[tuple[str, IPv4Network]] = [("network.data_subnet", network.data_subnet)]
+    named += [(f"hosts[{index}].container_subnet", host.container_subnet) for index, host in enumerate(hosts)]
+    if lab is not None:
+        named.append(("lab.management_subnet", lab.management_subnet))
+        named.append(("lab.cable_subnet", lab.cable_subnet))
+    for (first_path, first), (path, subnet) in combinations(named, 2):
+        if first.overlaps(subnet):
+            yield Problem(path, str(subnet), f"overlaps {first_path} {first}; allowed is a subnet of its own")
+
+
+def _container_subnet_size(hosts: tuple[Host, ...]) -> Iterable[Problem]:
+    for index, host in enumerate(hosts):
+        if host.container_subnet.prefixlen > 28:
+            yield Problem(
+                f"hosts[{index}].container_subnet",
+                str(host.container_subnet),
+                "is too small for Docker's bridge; allowed is /28 or larger",
+            )
+
+
+def _epoch_feeds_all_shards(hosts: tuple[Host, ...], training: Training) -> Iterable[Problem]:
+    for field in ("epoch_size", "test_epoch_size"):
+        least = training.batch_size * len(hosts)
+        size = getattr(training, field)
+        if size < least:
+            yield Problem(
+                f"training.{field}",
+                size,
+                f"is less than one batch per shard; allowed is at least batch_size * hosts = {least}",
+            )
+
+
+def _known_depth(training: Training) -> Iterable[Problem]:
+    depths = (18, 34, 50, 101, 152, 200)
+    if training.num_layers not in depths:
+        allowed = ", ".join(str(depth) for depth in depths)
+        yield Problem("training.num_layers", training.num_layers, f"is no ResNet depth; allowed: {allowed}")
+
+
+def _metal_is_reachable(
+    hosts: tuple[Host, ...], switch: Switch, access: Access | None, lab: Lab | None
+) -> Iterable[Problem]:
+    logins: list[tuple[str, object]] = [("access", access)]
+    for index, host in enumerate(hosts):
+        logins.append((f"hosts[{index}].address", host.address))
+        logins.append((f"hosts[{index}].host_key", host.host_key))
+    logins.append(("switch.address", switch.address))
+    logins.append(("switch.host_key", switch.host_key))
+    logins.append(("switch.password", switch.password))
+    for path, value in logins:
+        if lab is None and value is None:
+            yield Problem(path, None, "is required in a stack without a lab section")
+        if lab is not None and value is not None:
+            yield Problem(path, value, "is made by the lab; leave it out")
+
+
+def _lab_ports_apart(hosts: tuple[Host, ...], registry: Registry, lab: Lab | None) -> Iterable[Problem]:
+    if lab is None:
+        return
+    last = lab.ssh_port_base + len(hosts)
+    if last > 65535:
+        yield Problem("lab.ssh_port_base", lab.ssh_port_base, f"leaves no port for {len(hosts)} hosts")
+    if lab.ssh_port_base <= lab.registry_port <= last:
+        yield Problem(
+            "lab.registry_port",
+            lab.registry_port,
+            f"is one of the SSH ports {lab.ssh_port_base} to {last}; allowed is any other",
+        )
+    if registry.push_address != f"127.0.0.1:{lab.registry_port}":
+        yield Problem(
+            "registry.push_address",
+            registry.push_address,
+            f"is not the lab's registry; allowed: 127.0.0.1:{lab.registry_port} (lab.registry_port)",
+        )
+
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
+    (("hosts",), _hosts_differ),
+    (("hosts",), _container_subnet_size),
+    (("hosts", "switch"), _switch_is_no_host),
+    (("hosts", "network"), _addresses_in_subnet),
+    (("hosts", "training"), _epoch_feeds_all_shards),
+    (("training",), _known_depth),
+    (("hosts", "network", "lab"), _subnets_apart),
+    (("hosts", "switch", "access", "lab"), _metal_is_reachable),
+    (("hosts", "registry", "lab"), _lab_ports_apart),
+)

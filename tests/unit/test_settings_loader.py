@@ -1,0 +1,148 @@
+"""The loader: the lab's own file is right, and everything wrong with another comes in one error."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from settings.loader import SettingsError, load_file, parse
+
+LAB_FILE = Path(__file__).parents[2] / "Pulumi.lab.yaml"
+Sections = dict[str, Any]
+
+
+@pytest.fixture
+def sections() -> Sections:
+    config = yaml.safe_load(LAB_FILE.read_text())["config"]
+    return copy.deepcopy({key.partition(":")[2]: value for key, value in config.items()})
+
+
+def test_the_labs_file_loads() -> None:
+    stack = load_file(LAB_FILE)
+    assert [host.name for host in stack.hosts] == ["clx-mld-41", "clx-mld-42"]
+    assert stack.data_cidr(stack.head) == "31.31.31.41/24"
+
+
+def test_eight_hosts_load(sections: Sections) -> None:
+    sections["hosts"] = [
+        {
+            "name": f"clx-mld-{40 + n}",
+            "data_address": f"31.31.31.{40 + n}",
+            "container_subnet": f"172.30.{40 + n}.0/24",
+            "switch_port": f"1/{n}",
+        }
+        for n in range(1, 9)
+    ]
+    assert len(parse(sections, "x").hosts) == 8
+
+
+def _set(*path: Any, value: Any) -> Callable[[Sections], None]:
+    def change(sections: Sections) -> None:
+        place: Any = sections
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_set("bogus", value=1), "rocestack:bogus = 1: is not a known section; allowed: gpu, hosts"),
+        (_set("network", "speed", value=1), "rocestack:network.speed = 1: is not a known setting"),
+        (
+            _set("network", "mtu", value="big"),
+            "rocestack:network.mtu = 'big': input should be a valid integer",
+        ),
+        (_set("network", "mtu", value=100_000), "less than or equal to 9216"),
+        (_set("hosts", 1, "name", value="clx-mld-41"), "hosts[1].name = 'clx-mld-41': is also that of"),
+        (_set("hosts", 1, "switch_port", value="1/1"), "hosts[1].switch_port = '1/1': is also that of"),
+        (_set("hosts", 1, "data_address", value="31.31.31.41"), "is also that of clx-mld-41"),
+        (_set("hosts", 1, "data_address", value="10.0.0.1"), "is not in network.data_subnet"),
+        (_set("hosts", 1, "data_address", value="31.31.31.255"), "is not a host's address"),
+        (_set("hosts", 0, "container_subnet", value="31.31.31.0/25"), "overlaps network.data_subnet"),
+        (_set("lab", "cable_subnet", value="172.30.0.0/16"), "overlaps hosts[0].container_subnet"),
+        (_set("hosts", 0, "container_subnet", value="172.30.41.0/30"), "is too small for Docker's bridge"),
+        (_set("hosts", 0, "address", value="10.1.1.1"), "is made by the lab; leave it out"),
+        (_set("switch", "name", value="clx-mld-41"), "is also a host's name"),
+        (_set("roce", "dscp", value=48), "dscp 48 maps to switch priority 6"),
+        (_set("training", "epoch_size", value=8), "allowed is at least batch_size * hosts = 32"),
+        (_set("training", "num_layers", value=19), "is no ResNet depth; allowed: 18, 34"),
+        (_set("training", "transport", value="smoke"), "input should be 'tcp'"),
+        (_set("lab", "registry_port", value=22401), "is one of the SSH ports 22400 to 22402"),
+        (_set("registry", "push_address", value="10.0.0.1:5000"), "is not the lab's registry"),
+        (_set("hosts", value=[]), "at least 1"),
+    ],
+)
+def test_one_wrong_value_is_one_clear_error(
+    sections: Sections, change: Callable[[Sections], None], says: str
+) -> None:
+    change(sections)
+    with pytest.raises(SettingsError) as caught:
+        parse(sections, "Pulumi.lab.yaml")
+    assert says in str(caught.value)
+    assert str(caught.value).startswith("Pulumi.lab.yaml has ")
+    assert "nothing was changed" in str(caught.value)
+
+
+def test_all_errors_come_at_once(sections: Sections) -> None:
+    sections["bogus"] = 1
+    sections["network"]["mtu"] = "big"
+    sections["roce"]["dscp"] = 48
+    sections["hosts"][1]["name"] = "clx-mld-41"
+    with pytest.raises(SettingsError) as caught:
+        parse(sections, "Pulumi.lab.yaml")
+    assert [problem.path for problem in caught.value.problems] == [
+        "network.mtu",
+        "roce",
+        "bogus",
+        "hosts[1].name",
+    ]
+
+
+def test_a_missing_section_is_named(sections: Sections) -> None:
+    del sections["hosts"]
+    with pytest.raises(SettingsError, match=r"rocestack:hosts = None: is missing"):
+        parse(sections, "Pulumi.lab.yaml")
+
+
+def test_metal_needs_addresses_and_host_keys(sections: Sections) -> None:
+    del sections["lab"]
+    with pytest.raises(SettingsError) as caught:
+        parse(sections, "Pulumi.metal.yaml")
+    assert {problem.path for problem in caught.value.problems} == {
+        *(f"hosts[{index}].{field}" for index in (0, 1) for field in ("address", "host_key")),
+        "access",
+        "switch.address",
+        "switch.host_key",
+        "switch.password",
+    }
+
+
+def test_a_password_is_never_shown(sections: Sections) -> None:
+    sections["switch"]["password"] = ["hunter2"]
+    with pytest.raises(SettingsError) as caught:
+        parse(sections, "Pulumi.lab.yaml")
+    assert "hunter2" not in str(caught.value)
+    sections["switch"]["password"] = "hunter2"
+    with pytest.raises(SettingsError) as caught:
+        parse(sections, "Pulumi.lab.yaml")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("a: [", "is no valid YAML"), ("a: 1", "has no `config:` mapping"), (None, "cannot be read")],
+)
+def test_an_unreadable_file_is_one_clear_error(tmp_path: Path, text: str | None, says: str) -> None:
+    path = tmp_path / "Pulumi.x.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SettingsError, match=says):
+        load_file(path)
