@@ -1,0 +1,1 @@
+"""What is on the machines: read-only observation, the last applied state, and their comparison."""

@@ -1,0 +1,62 @@
+"""The job's plan: done and running shards are in sync, any other state starts a new generation."""
+
+from __future__ import annotations
+
+import pytest
+
+from facts.job import ContainerState, plan_containers, run_id
+
+LABELS = {"rocestack.generation": "2", "rocestack.run_id": "abc"}
+RECORDED = {"s0": LABELS, "s1": LABELS}
+HOSTS = {"s0": "h0", "s1": "h1"}
+
+
+def test_a_job_that_never_ran_is_generation_one() -> None:
+    plan = plan_containers("t.s", {"s0": None, "s1": None}, {}, HOSTS)
+    assert (plan.generation, plan.note, plan.drift) == (1, "", ())
+
+
+@pytest.mark.parametrize("status", ["running", "created", "exited 0"])
+def test_done_or_running_is_in_sync(status: str) -> None:
+    found = {name: ContainerState(status, "2") for name in RECORDED}
+    assert plan_containers("t.s", RECORDED, found, HOSTS).generation == 2
+
+
+def test_an_unknown_host_is_no_drift() -> None:
+    found = {"s0": ContainerState("exited 0", "2"), "s1": None}
+    assert plan_containers("t.s", RECORDED, found, HOSTS).generation == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (ContainerState("removed"), "s1 on h1 found removed, wanted exited 0"),
+        (ContainerState("exited 1", "2"), "s1 on h1 found exited 1, wanted exited 0"),
+        (ContainerState("exited 0", "1"), "s1 on h1 found exited 0 of generation 1, wanted exited 0"),
+        (ContainerState("running"), "s1 on h1 found running of generation None, wanted exited 0"),
+    ],
+)
+def test_any_other_end_is_drift(state: ContainerState, says: str) -> None:
+    found = {"s0": ContainerState("exited 0", "2"), "s1": state}
+    plan = plan_containers("t.s", RECORDED, found, HOSTS)
+    assert (plan.generation, plan.note) == (3, says)
+    assert len(plan.drift) == 1
+
+
+def test_the_note_is_repeated_once_repaired() -> None:
+    labels = {**LABELS, "rocestack.drift": "s1 on h1 found removed, wanted exited 0"}
+    found = {name: ContainerState("exited 0", "2") for name in RECORDED}
+    plan = plan_containers("t.s", {"s0": labels, "s1": labels}, found, HOSTS)
+    assert (plan.generation, plan.note) == (2, labels["rocestack.drift"])
+
+
+def test_a_service_must_run() -> None:
+    found = {"s0": ContainerState("exited 0", "2"), "s1": ContainerState("running", "2")}
+    plan = plan_containers("t.s", RECORDED, found, HOSTS, healthy=("running",))
+    assert [str(one) for one in plan.drift] == ["h0 t.s.s0: found 'exited 0', wanted 'running'"]
+
+
+def test_a_run_is_known_by_its_settings_and_its_try() -> None:
+    assert run_id({"a": 1, "b": 2}, 1) == run_id({"b": 2, "a": 1}, 1)
+    assert run_id({"a": 1}, 1) != run_id({"a": 1}, 2)
+    assert run_id({"a": 1}, 1) != run_id({"a": 2}, 1)
