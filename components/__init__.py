@@ -1,0 +1,1 @@
+"""The six Pulumi components of a RoCE cluster and the one wrapper round their remote commands."""

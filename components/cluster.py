@@ -1,0 +1,138 @@
+"""The cluster that the components share: every machine's access, and what was found on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+from pydantic import SecretStr
+
+from components.caffe2_image import BUILD_STEP, recorded_image
+from components.context import Cluster, HostContext, SwitchContext
+from components.observation import Observations, observe
+from facts.checkpoint import Checkpoint
+from facts.observe import HostObservation
+from facts.operator import image_present
+from settings.models import HostAccess, Stack, SwitchAccess
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines under a stack: how to log in to them and, in a lab, which resources they are.
+
+    `absent` names machines that are about to be made (again): nothing can be observed on them.
+    `standins` names what stands in for missing hardware.
+    """
+
+    hosts: Mapping[str, HostAccess]
+    switch: SwitchAccess
+    nodes: Mapping[str, pulumi.Resource] = field(default_factory=dict)
+    generations: Mapping[str, int] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    standins: tuple[str, ...] = ()
+    registry: str | None = None
+
+
+def open_cluster(
+    stack: Stack, stack_name: str, checkpoint: Checkpoint, machines: Machines | None
+) -> Cluster:
+    """Return the cluster with everything observed; `machines` are a lab's, metal's come from the settings."""
+    machines = machines if machines is not None else metal(stack)
+    there = {name: access for name, access in machines.hosts.items() if name not in machines.absent}
+    switch = machines.switch if machines.switch.name not in machines.absent else None
+    found = observe(checkpoint, there, switch)
+    registry = machines.registry
+    return Cluster(
+        stack=stack,
+        stack_name=stack_name,
+        hosts={host.name: _host(host.name, stack, machines, found) for host in stack.hosts},
+        switch=SwitchContext(
+            access=machines.switch,
+            found=found.switch,
+            unreachable=found.switch_unreachable,
+            node=machines.nodes.get(machines.switch.name),
+            node_generation=str(machines.generations.get(machines.switch.name, 1)),
+        ),
+        checkpoint=checkpoint,
+        registry_node=machines.nodes.get(registry) if registry is not None else None,
+        registry_generation=str(machines.generations.get(registry, 1)) if registry is not None else "1",
+        local_found=_local(checkpoint),
+    )
+
+
+def _host(name: str, stack: Stack, machines: Machines, found: Observations) -> HostContext:
+    observation = found.hosts.get(name)
+    if name in machines.absent:
+        observation = HostObservation(host=name, state="absent", reason="the lab node is not there")
+    return HostContext(
+        host=next(host for host in stack.hosts if host.name == name),
+        access=machines.hosts[name],
+        observation=observation,
+        node=machines.nodes.get(name),
+        node_generation=str(machines.generations.get(name, 1)),
+    )
+
+
+def _local(checkpoint: Checkpoint) -> Mapping[str, Mapping[str, str]]:
+    """Return what is on the operator's own engine: whether the recorded image is still there."""
+    reference = recorded_image(checkpoint)
+    if reference is None:
+        return {}
+    return {BUILD_STEP: {"present": "yes" if image_present(reference) else "no"}}
+
+
+def metal(stack: Stack) -> Machines:
+    """Return the access that the settings of a stack without a lab describe."""
+    access, switch = stack.access, stack.switch
+    if access is None or switch.address is None or switch.host_key is None or switch.password is None:
+        raise pulumi.RunError("This stack names neither a lab nor how to reach its machines.")
+    try:
+        private_key = Path(access.private_key_file).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise pulumi.RunError(
+            f"access.private_key_file = '{access.private_key_file}' cannot be read: {error.strerror}"
+        ) from None
+    known_hosts = Path(".engine/known_hosts").absolute()
+    hosts = {
+        host.name: HostAccess(
+            name=host.name,
+            address=host.address or "",
+            port=host.port,
+            user=host.user,
+            host_key=host.host_key or "",
+            private_key=SecretStr(private_key),
+            private_key_file=str(Path(access.private_key_file).expanduser().absolute()),
+            known_hosts_file=str(known_hosts),
+        )
+        for host in stack.hosts
+    }
+    known_hosts.parent.mkdir(exist_ok=True)
+    known_hosts.write_text("".join(f"[{one.address}]:{one.port} {one.host_key}\n" for one in hosts.values()))
+    return Machines(
+        hosts=hosts,
+        switch=SwitchAccess(
+            name=switch.name,
+            address=switch.address,
+            port=switch.port,
+            user=switch.user,
+            host_key=switch.host_key,
+            password=switch.password,
+        ),
+    )
+
+
+def report(cluster: Cluster) -> None:
+    """Tell the operator, one line each, what drifted and which machines could not be asked."""
+    for one in cluster.drift:
+        pulumi.log.warn(f"drift: {one}")
+    for context in cluster.hosts.values():
+        observation = context.observation
+        if observation is not None and context.unreachable:
+            pulumi.log.warn(
+                f"{context.host.name} is unreachable ({observation.reason}); "
+                "its settings are kept as recorded and count neither as in sync nor as drift"
+            )
+    if cluster.switch.unreachable is not None:
+        pulumi.log.warn(f"{cluster.switch.access.name} is unreachable ({cluster.switch.unreachable})")

@@ -1,0 +1,69 @@
+"""What a component is told of the machines: how to reach them, what was applied, what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+from facts.observe import HostObservation
+
+from facts.checkpoint import Checkpoint
+from facts.drift import Difference
+from settings.models import Host, HostAccess, Stack, SwitchAccess
+
+
+@dataclass(frozen=True)
+class HostContext:
+    """One host: its settings, its access, what was found there, and the lab node under it, if any.
+
+    `node_generation` counts how often a lab node was made; metal's hosts keep '1'. It stands in each
+    step's stdin, so that a new node is configured in the same `up` that makes it.
+    """
+
+    host: Host
+    access: HostAccess
+    observation: HostObservation | None = None
+    node: pulumi.Resource | None = None
+    node_generation: str = "1"
+
+    @property
+    def where(self) -> str:
+        """Where the host's SSH answers, for a person."""
+        return f"{self.access.user}@{self.access.address} port {self.access.port}"
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the host was asked and did not answer."""
+        return self.observation is not None and self.observation.state == "unreachable"
+
+
+@dataclass(frozen=True)
+class SwitchContext:
+    """The switch: its access, what was found there (None: not asked or no answer), and why not."""
+
+    access: SwitchAccess
+    found: Mapping[str, str] | None = None
+    unreachable: str | None = None
+    node: pulumi.Resource | None = None
+    node_generation: str = "1"
+
+    @property
+    def where(self) -> str:
+        """Where the switch's SSH answers, for a person."""
+        return f"{self.access.user}@{self.access.address} port {self.access.port}"
+
+
+@dataclass
+class Cluster:
+    """The whole cluster as the program sees it; `drift` collects what the steps report."""
+
+    stack: Stack
+    stack_name: str
+    hosts: Mapping[str, HostContext]
+    switch: SwitchContext
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    registry_node: pulumi.Resource | None = None
+    registry_generation: str = "1"
+    local_found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    drift: list[Difference] = field(default_factory=list)

@@ -1,0 +1,86 @@
+"""DockerHost: the Docker engine and the routes between container subnets.
+
+Guide: "Docker installing and configured".
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pulumi
+
+from components.context import Cluster, HostContext
+from components.host_step import host_step
+from settings.models import Host, Stack
+
+
+def routes(stack: Stack, host: Host) -> str:
+    """Return the routes from `host` to the other hosts' container subnets, sorted, as one line.
+
+    For example ``172.30.42.0/24 via 31.31.31.42`` (guide: "Add IP route with specific subnet").
+    """
+    others = sorted(
+        (other for other in stack.hosts if other.name != host.name), key=lambda one: one.container_subnet
+    )
+    return ", ".join(f"{other.container_subnet} via {other.data_address}" for other in others)
+
+
+def forwarded_subnets(stack: Stack, host: Host) -> str:
+    """Return what the host's firewall lets through: the container subnets of the other hosts."""
+    others = sorted(other.container_subnet for other in stack.hosts if other.name != host.name)
+    return " ".join(["accept", *(str(subnet) for subnet in others)])
+
+
+def bridge_address(host: Host) -> str:
+    """Return the address of Docker's bridge: the first one of the host's container subnet."""
+    return f"{next(host.container_subnet.hosts())}/{host.container_subnet.prefixlen}"
+
+
+class DockerHost(pulumi.ComponentResource):
+    """One host's Docker engine, trusting the stack's registry, reachable from the other hosts' containers."""
+
+    def __init__(
+        self, cluster: Cluster, context: HostContext, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("rocestack:components:DockerHost", context.host.name, None, opts)
+        stack = cluster.stack
+        engine = host_step(
+            cluster,
+            context,
+            "docker_host.engine",
+            {
+                "package": "docker.io",
+                "bip": bridge_address(context.host),
+                "registry": stack.registry.address,
+                "registry_ca": _certificate(stack.registry.ca_file),
+                "service": "active",
+            },
+            parent=self,
+        )
+        self.ready = host_step(
+            cluster,
+            context,
+            "docker_host.routes",
+            {
+                "interface": stack.network.data_interface,
+                "ip_forward": "1",
+                "routes": routes(stack, context.host),
+                "forward": forwarded_subnets(stack, context.host),
+            },
+            parent=self,
+            depends_on=[engine],
+        )
+        self.register_outputs({"container_subnet": str(context.host.container_subnet)})
+
+
+def _certificate(path: str) -> str:
+    """Return the registry's CA certificate on one line; it is public, and the host decodes it."""
+    try:
+        pem = Path(path).read_bytes()
+    except OSError as error:
+        raise pulumi.RunError(
+            f"registry.ca_file = '{path}' cannot be read: {error.strerror}. "
+            "Hint: it is a PEM file's path from the checkout's root; `make setup` makes the lab's."
+        ) from None
+    return base64.b64encode(pem).decode("ascii")

@@ -1,0 +1,169 @@
+"""The one wrapper round the command resources: one concern of one machine, with its remove twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_command import local, remote
+
+from components.context import Cluster, HostContext
+from components.rendering import bash, render
+from facts.drift import Recorded, plan_step, recorded_from
+from settings import flat
+from settings.models import HostAccess
+
+REMOTE = "command:remote:Command"
+LOCAL = "command:local:Command"
+
+# All that a change of the program could alter: an unreachable host keeps what is recorded, and no diff
+# claims to know better (docs/decisions/0003).
+_FROZEN = ["stdin", "create", "update", "delete", "connection"]
+
+
+@dataclass(frozen=True)
+class StepId:
+    """Which step on which machine: the command's type, the machine's name, ``component.concern``."""
+
+    type_token: str
+    machine: str
+    step: str
+
+    @property
+    def name(self) -> str:
+        """The step's resource name, for example ``clx-mld-41/ofed_stack.qos``."""
+        return f"{self.machine}/{self.step}"
+
+
+def host_step(
+    cluster: Cluster,
+    context: HostContext,
+    step: str,
+    wanted: Mapping[str, pulumi.Input[str]],
+    *,
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource] = (),
+) -> remote.Command:
+    """Declare `step` (``component.concern``) on one host.
+
+    The scripts are templates/<component>/<concern>.{apply,remove}.sh.j2; the wanted values travel in
+    stdin together with what drift there was. Keys are the step's facts, values one-line texts.
+    """
+    step_id = StepId(REMOTE, context.host.name, step)
+    name = step_id.name
+    observation = context.observation
+    found = None
+    if observation is not None and observation.state == "reachable":
+        found = observation.facts.get(step)
+    stdin = _stdin(cluster, step_id, wanted, found, context.node_generation)
+    apply_script, remove_script = _scripts(step)
+    by_sudo = context.access.user != "root"
+    recorded = cluster.checkpoint.of(REMOTE, name) is not None
+    if observation is not None and step in observation.unobservable and recorded:
+        pulumi.log.warn(f"{name} could not be observed: {observation.unobservable[step]}", parent)
+    return remote.Command(
+        name,
+        connection=connection(context.access),
+        create=bash(apply_script, as_root_by_sudo=by_sudo),
+        update=bash(apply_script, as_root_by_sudo=by_sudo),
+        delete=bash(remove_script, as_root_by_sudo=by_sudo),
+        stdin=stdin,
+        add_previous_output_in_env=False,
+        logging=remote.Logging.STDERR,
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=list(depends_on),
+            delete_before_replace=True,
+            # A lab node takes its whole disk with it, so nothing is left to take back.
+            deleted_with=context.node,
+            ignore_changes=_FROZEN if context.unreachable and recorded else None,
+        ),
+    )
+
+
+def local_step(
+    cluster: Cluster,
+    machine: str,
+    step: str,
+    wanted: Mapping[str, pulumi.Input[str]],
+    *,
+    parent: pulumi.Resource,
+    found: Mapping[str, str] | None = None,
+    generation: str = "1",
+    depends_on: Sequence[pulumi.Resource] = (),
+) -> local.Command:
+    """Declare `step` on the operator's machine, by the same rules as `host_step`."""
+    step_id = StepId(LOCAL, machine, step)
+    apply_script, remove_script = _scripts(step)
+    return local.Command(
+        step_id.name,
+        create=bash(apply_script),
+        update=bash(apply_script),
+        delete=bash(remove_script),
+        stdin=_stdin(cluster, step_id, wanted, found, generation),
+        add_previous_output_in_env=False,
+        logging=local.Logging.STDERR,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), delete_before_replace=True),
+    )
+
+
+def connection(access: HostAccess) -> remote.ConnectionArgs:
+    """Return how the command plugin logs in; the host key is always checked."""
+    return remote.ConnectionArgs(
+        host=access.address,
+        port=access.port,
+        user=access.user,
+        host_key=access.host_key,
+        private_key=pulumi.Output.secret(access.private_key.get_secret_value()),
+    )
+
+
+def recorded_step(cluster: Cluster, step_id: StepId) -> Recorded | None:
+    """Return what a step last applied, or None if it never did."""
+    text = cluster.checkpoint.text(step_id.type_token, step_id.name, "stdin")
+    if text is None:
+        return None
+    try:
+        return recorded_from(text)
+    except (ValueError, KeyError) as error:
+        raise pulumi.RunError(
+            f"The checkpoint's record of {step_id.name} cannot be read ({error}). "
+            f"Hint: restore it from a backup with `pulumi stack import`, or apply the step again after "
+            f"`pulumi state delete` of that resource."
+        ) from None
+
+
+def bookkeeping(
+    cluster: Cluster,
+    step_id: StepId,
+    wanted: Mapping[str, pulumi.Input[str]],
+    found: Mapping[str, str] | None,
+    node_generation: str,
+) -> dict[str, str]:
+    """Return a step's generation, notes and node lines; its drift is added to the cluster's."""
+    known = {key: value for key, value in wanted.items() if isinstance(value, str)}
+    plan = plan_step(step_id.machine, step_id.step, known, recorded_step(cluster, step_id), found)
+    cluster.drift.extend(plan.drift)
+    return {**plan.lines(), "node": node_generation}
+
+
+def _stdin(
+    cluster: Cluster,
+    step_id: StepId,
+    wanted: Mapping[str, pulumi.Input[str]],
+    found: Mapping[str, str] | None,
+    node_generation: str,
+) -> pulumi.Input[str]:
+    lines = bookkeeping(cluster, step_id, wanted, found, node_generation)
+    if all(isinstance(value, str) for value in wanted.values()):
+        return flat.render({**{key: str(value) for key, value in wanted.items()}, **lines})
+    return pulumi.Output.all(**wanted).apply(lambda values: flat.render({**values, **lines}))
+
+
+def _scripts(step: str) -> tuple[str, str]:
+    component, concern = step.split(".")
+    return (
+        render(f"{component}/{concern}.apply.sh.j2"),
+        render(f"{component}/{concern}.remove.sh.j2"),
+    )

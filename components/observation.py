@@ -1,0 +1,91 @@
+"""One look at the whole cluster before anything is declared: all hosts and the switch at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from components.host_step import LOCAL, REMOTE, StepId
+from components.switch_qos import STEP as SWITCH_STEP
+from facts import probe
+from facts.checkpoint import Checkpoint
+from facts.observe import HostObservation, observe_hosts
+from onyx.observe import SwitchUnreachable, read_switch
+from settings.models import HostAccess, SwitchAccess
+
+# Every step whose facts a host is asked for, in the order in which `up` applies them.
+HOST_STEPS = (
+    "gpu_host.nouveau",
+    "ofed_stack.packages",
+    "ofed_stack.address",
+    "ofed_stack.qos",
+    "docker_host.engine",
+    "docker_host.routes",
+    "caffe2_image.pull",
+    "training_job.dataset",
+)
+_DEADLINE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What was found: each host's facts, the switch's (None: not asked or no answer), and why not."""
+
+    hosts: Mapping[str, HostObservation] = field(default_factory=dict)
+    switch: Mapping[str, str] | None = None
+    switch_unreachable: str | None = None
+
+
+def observe(
+    checkpoint: Checkpoint, hosts: Mapping[str, HostAccess], switch: SwitchAccess | None
+) -> Observations:
+    """Return what is on the given hosts and the switch, one round trip each, all in parallel.
+
+    A machine to which nothing was ever applied is not asked: it has nothing that could have drifted, and
+    it may not be there yet.
+    """
+    asked = {}
+    for name, access in hosts.items():
+        applied = _applied_lines(checkpoint, name)
+        if applied:
+            asked[name] = (access, applied)
+    switch_applied = switch is not None and checkpoint.of(LOCAL, f"{switch.name}/{SWITCH_STEP}") is not None
+    # The program already runs inside an event loop of the engine's SDK, so this one needs its own thread.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        switch_answer = pool.submit(_read_switch, switch) if switch is not None and switch_applied else None
+        host_answer = pool.submit(asyncio.run, _observe_hosts(asked)) if asked else None
+        found, unreachable = switch_answer.result() if switch_answer is not None else (None, None)
+        return Observations(
+            hosts=host_answer.result() if host_answer is not None else {},
+            switch=found,
+            switch_unreachable=unreachable,
+        )
+
+
+async def _observe_hosts(asked: Mapping[str, tuple[HostAccess, str]]) -> Mapping[str, HostObservation]:
+    script = probe.render(HOST_STEPS)
+    return await observe_hosts(
+        [access for access, _ in asked.values()],
+        script,
+        {name: stdin for name, (_, stdin) in asked.items()},
+        _DEADLINE_S,
+    )
+
+
+def _applied_lines(checkpoint: Checkpoint, host: str) -> str:
+    """Return what the probe compares with: the last applied lines of each step, its name before them."""
+    lines = []
+    for step in HOST_STEPS:
+        text = checkpoint.text(REMOTE, StepId(REMOTE, host, step).name, "stdin")
+        if text is not None:
+            lines += [f"{step}.{line}\n" for line in text.splitlines()]
+    return "".join(lines)
+
+
+def _read_switch(access: SwitchAccess) -> tuple[Mapping[str, str] | None, str | None]:
+    try:
+        return read_switch(access, _DEADLINE_S), None
+    except SwitchUnreachable as error:
+        return None, str(error)

@@ -1,0 +1,60 @@
+"""OfedStack: the RDMA stack, the data interface and its lossless QoS.
+
+Guide: "Installation Mellanox OFED", "Lossless fabric with L3(DSCP) configuration".
+"""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.context import Cluster, HostContext
+from components.host_step import host_step
+
+# The distribution's RDMA user space and the tools that observe and prove it.
+INBOX_PACKAGES = ("ethtool", "ibverbs-utils", "perftest", "rdma-core")
+
+
+class OfedStack(pulumi.ComponentResource):
+    """One host's RDMA packages, its static data address, and the host's half of the RoCE profile."""
+
+    def __init__(
+        self, cluster: Cluster, context: HostContext, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("rocestack:components:OfedStack", context.host.name, None, opts)
+        stack = cluster.stack
+        interface = stack.network.data_interface
+        packages = host_step(
+            cluster, context, "ofed_stack.packages", {"packages": " ".join(INBOX_PACKAGES)}, parent=self
+        )
+        address = host_step(
+            cluster,
+            context,
+            "ofed_stack.address",
+            {
+                "interface": interface,
+                "address": stack.data_cidr(context.host),
+                "mtu": str(stack.network.mtu),
+                "link": "up",
+            },
+            parent=self,
+            depends_on=[packages],
+        )
+        host_step(
+            cluster,
+            context,
+            "ofed_stack.qos",
+            {
+                "interface": interface,
+                "sysfs_root": stack.ofed.sysfs_root,
+                "trust": "dscp",
+                "pfc": stack.roce.pfc_bits,
+                "traffic_class": str(stack.roce.tos),
+                "cma_roce_tos": str(stack.roce.tos),
+                "cnp_dscp": str(stack.roce.cnp_dscp),
+                "ecn_priority": str(stack.roce.switch_priority),
+                "tcp_ecn": "1",
+            },
+            parent=self,
+            depends_on=[address],
+        )
+        self.register_outputs({"address": stack.data_cidr(context.host), "interface": interface})

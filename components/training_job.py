@@ -1,0 +1,281 @@
+"""TrainingJob: the distributed Caffe2 run and its figures (guide: "Distributed Caffe2 run - sample")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+from pulumi_command import local
+
+from components.caffe2_image import Caffe2Image
+from components.context import Cluster, HostContext
+from components.host_step import host_step
+from facts.job import ContainerState, JobPlan, plan_containers, run_id
+from settings import flat
+from settings.models import Host, Stack
+
+TRAINER = "/caffe2/caffe2/python/examples/resnet50_trainer.py"
+REDIS = "redis"
+
+
+def shard_name(index: int) -> str:
+    """Return the name of a shard's container."""
+    return f"caffe2-shard-{index}"
+
+
+def trainer_arguments(stack: Stack, shard: int, run: str) -> list[str]:
+    """Return the trainer's own flags for one shard (guide: "Distributed Caffe2 run - sample")."""
+    training = stack.training
+    flags = {
+        "train_data": f"{training.data_path}/train_lmdb",
+        "test_data": f"{training.data_path}/val_lmdb",
+        "run_id": run,
+        "redis_host": str(stack.head.data_address),
+        "redis_port": str(training.redis_port),
+        "num_shards": str(len(stack.hosts)),
+        "shard_id": str(shard),
+        "distributed_transport": training.transport.value,
+        "distributed_interfaces": stack.network.data_interface,
+        "num_layers": str(training.num_layers),
+        "batch_size": str(training.batch_size),
+        "epoch_size": str(training.epoch_size),
+        "test_epoch_size": str(training.test_epoch_size),
+        "num_epochs": str(training.num_epochs),
+        "image_size": str(training.image_size),
+        "num_labels": str(training.num_labels),
+        "base_learning_rate": str(training.base_learning_rate),
+    }
+    return ["--use_cpu", *(part for name, value in flags.items() for part in (f"--{name}", value))]
+
+
+class TrainingJob(pulumi.ComponentResource):
+    """One distributed training: a dataset on each host, Redis on the head, a shard per host, and the wait.
+
+    A shard that ended well under this run's identity stays as the proof of it. Any other end is drift and
+    starts the job anew under a fresh identity. Outputs: `figures`, what the trainer itself reported.
+    """
+
+    def __init__(
+        self, cluster: Cluster, image: Caffe2Image, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        stack = cluster.stack
+        super().__init__("rocestack:components:TrainingJob", "resnet50", None, opts)
+        self._cluster = cluster
+        self._image = image
+        datasets = {
+            name: host_step(
+                cluster,
+                context,
+                "training_job.dataset",
+                {
+                    "data_path": stack.training.data_path,
+                    "dataset": "photographs",
+                    "image_id": image.image_id,
+                },
+                parent=self,
+                depends_on=[image.pulled[name]],
+            )
+            for name, context in cluster.hosts.items()
+        }
+        engines = {name: self._engine(context, image.pulled[name]) for name, context in cluster.hosts.items()}
+        redis = self._redis(engines[stack.head.name])
+        plan = self._plan(
+            "training_job.shards",
+            {shard_name(index): host for index, host in enumerate(stack.hosts)},
+        )
+        run = run_id(self._identity(), plan.generation)
+        shards = [
+            self._shard(
+                index,
+                host,
+                run=run,
+                plan=plan,
+                engine=engines[host.name],
+                after=[redis, datasets[host.name]],
+            )
+            for index, host in enumerate(stack.hosts)
+        ]
+        self.figures = self._wait(run, shards)
+        self.register_outputs({"run_id": run, "figures": self.figures})
+
+    def _identity(self) -> Mapping[str, object]:
+        """Return all that makes this run another run when it changes."""
+        stack = self._cluster.stack
+        return {
+            "hosts": [[host.name, str(host.data_address)] for host in stack.hosts],
+            "image": self._image.tag,
+            "interface": stack.network.data_interface,
+            "training": stack.training.model_dump(mode="json", exclude={"deadline_seconds"}),
+        }
+
+    def _engine(self, context: HostContext, ready: pulumi.Resource) -> docker.Provider:
+        """Return the provider of a host's Docker engine, reached over the same SSH as all else."""
+        access = context.access
+        url = f"ssh://{access.user}@{access.address}:{access.port}"
+        # Unknown until the host has an engine: a provider must not be asked to connect before that.
+        host = pulumi.Output.from_input(ready.id).apply(lambda _: url)  # type: ignore[attr-defined]
+        return docker.Provider(
+            f"{access.name}/docker",
+            host=host,
+            ssh_opts=[
+                *("-i", access.private_key_file),
+                *("-o", f"UserKnownHostsFile={access.known_hosts_file}"),
+                *("-o", "StrictHostKeyChecking=yes"),
+                *("-o", "IdentitiesOnly=yes"),
+                *("-o", "BatchMode=yes"),
+                *("-o", "ConnectTimeout=10"),
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),
+        )
+
+    def _plan(self, step: str, placed: Mapping[str, Host], *, healthy: str | None = None) -> JobPlan:
+        """Return the next generation of the containers in `placed` and report their drift."""
+        cluster = self._cluster
+        recorded = {name: cluster.checkpoint.labels(f"{host.name}/{name}") for name, host in placed.items()}
+        found: dict[str, ContainerState | None] = {}
+        for name, host in placed.items():
+            observation = cluster.hosts[host.name].observation
+            if observation is None or observation.state == "unreachable":
+                found[name] = None
+            elif name not in observation.containers:
+                found[name] = ContainerState("removed")
+            else:
+                fact = observation.containers[name]
+                ended = f"exited {fact.exit_code}"
+                found[name] = ContainerState(
+                    ended if fact.status == "exited" else fact.status, fact.generation
+                )
+        names = {name: host.name for name, host in placed.items()}
+        wanted = {"healthy": (healthy,)} if healthy is not None else {}
+        plan = plan_containers(step, recorded, found, names, **wanted)
+        cluster.drift.extend(plan.drift)
+        return plan
+
+    def _labels(self, plan: JobPlan, **more: str) -> list[docker.ContainerLabelArgs]:
+        labels = {
+            "rocestack.stack": self._cluster.stack_name,
+            "rocestack.generation": str(plan.generation),
+            **{f"rocestack.{name}": value for name, value in more.items()},
+        }
+        if plan.note:
+            labels["rocestack.drift"] = plan.note
+        return [docker.ContainerLabelArgs(label=name, value=value) for name, value in sorted(labels.items())]
+
+    def _container_options(
+        self, context: HostContext, engine: docker.Provider, name: str, after: list[pulumi.Resource]
+    ) -> pulumi.ResourceOptions:
+        recorded = self._cluster.checkpoint.labels(name) is not None
+        return pulumi.ResourceOptions(
+            parent=self,
+            provider=engine,
+            depends_on=after,
+            delete_before_replace=True,
+            deleted_with=context.node,
+            ignore_changes=["*"] if context.unreachable and recorded else None,
+        )
+
+    def _redis(self, engine: docker.Provider) -> docker.Container:
+        """Return the rendezvous on the head host: bound to the data address, nothing kept on disk."""
+        stack = self._cluster.stack
+        head = stack.head
+        name = f"{head.name}/{REDIS}"
+        plan = self._plan("training_job.redis", {REDIS: head}, healthy="running")
+        return docker.Container(
+            name,
+            name=REDIS,
+            image=self._image.image_id,
+            command=[
+                "redis-server",
+                *("--bind", str(head.data_address)),
+                *("--port", str(stack.training.redis_port)),
+                *("--protected-mode", "no"),
+                *("--save", ""),
+            ],
+            user="redis",
+            network_mode="host",
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+            restart="unless-stopped",
+            labels=self._labels(plan),
+            opts=self._container_options(
+                self._cluster.hosts[head.name],
+                engine,
+                name,
+                [*self._image.pulled.values()],
+            ),
+        )
+
+    def _shard(
+        self,
+        index: int,
+        host: Host,
+        *,
+        run: str,
+        plan: JobPlan,
+        engine: docker.Provider,
+        after: list[pulumi.Resource],
+    ) -> docker.Container:
+        stack = self._cluster.stack
+        name = f"{host.name}/{shard_name(index)}"
+        return docker.Container(
+            name,
+            name=shard_name(index),
+            image=self._image.image_id,
+            command=["rocestack-shard", "python", TRAINER, *trainer_arguments(stack, index, run)],
+            network_mode="host",
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+            mounts=[
+                docker.ContainerMountArgs(
+                    type="bind",
+                    source=stack.training.data_path,
+                    target=stack.training.data_path,
+                    read_only=True,
+                )
+            ],
+            must_run=False,
+            restart="no",
+            labels=self._labels(plan, run_id=run),
+            opts=self._container_options(self._cluster.hosts[host.name], engine, name, after),
+        )
+
+    def _wait(self, run: str, shards: list[docker.Container]) -> pulumi.Output[dict[str, Any]]:
+        """Return the job's figures once every shard has ended well; the first that fails stops all."""
+        cluster = self._cluster
+        stack = cluster.stack
+        lines = {
+            "run_id": run,
+            "shards": str(len(stack.hosts)),
+            "transport": stack.training.transport.value,
+            "interface": stack.network.data_interface,
+            "deadline_seconds": str(stack.training.deadline_seconds),
+        }
+        for index, host in enumerate(stack.hosts):
+            access = cluster.hosts[host.name].access
+            lines |= {
+                f"shard_{index}_container": shard_name(index),
+                f"shard_{index}_host": host.name,
+                f"shard_{index}_address": access.address,
+                f"shard_{index}_port": str(access.port),
+                f"shard_{index}_user": access.user,
+                f"shard_{index}_host_key": access.host_key,
+                f"shard_{index}_private_key_file": access.private_key_file,
+            }
+        wait = local.Command(
+            "training_job.wait",
+            create="python -m training wait",
+            update="python -m training wait",
+            stdin=flat.render(lines),
+            add_previous_output_in_env=False,
+            logging=local.Logging.STDERR,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*shards]),
+        )
+        return wait.stdout.apply(_figures)
+
+
+def _figures(text: str) -> dict[str, Any]:
+    figures = json.loads(text)
+    if not isinstance(figures, dict):
+        raise pulumi.RunError("The training's figures are not what `python -m training wait` prints.")
+    return figures

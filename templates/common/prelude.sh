@@ -1,0 +1,12 @@
+# Read the wanted settings from standard input into the associative array `want`.
+#
+# A line is  key: 'value'  (YAML to the engine, which then prints a diff per key; a quote in a value is
+# doubled). Values come only this way, so no script holds one and every script can be linted as it is.
+declare -A want=()
+while IFS= read -r line || [[ -n $line ]]; do
+  [[ $line =~ ^([a-z][a-z0-9_]*):\ \'(.*)\'$ ]] || {
+    printf 'rocestack: this is not a setting line: %s\n' "$line" >&2
+    exit 64
+  }
+  want[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"}
+done

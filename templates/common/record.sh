@@ -1,0 +1,65 @@
+# This step's ownership record: what it last applied on this host. Needs `step`; include it after prelude.sh.
+#
+# `had` holds the values last applied, so that apply takes away what is no longer wanted and remove takes
+# away only what is ours. `own` holds what the step itself must remember: before_<key>, the state that it
+# found and gives back; installed, what it brought. The record is written before anything is done, so a
+# half-done apply is known too.
+# shellcheck disable=SC2154,SC2329  # the script sets step and calls those that it needs
+declare -A had=() own=()
+records=/var/lib/rocestack
+
+record_read() {
+  local line
+  had=() own=()
+  [[ -e $records/$step ]] || return 0
+  while IFS= read -r line; do
+    [[ $line =~ ^([a-z][a-z0-9_]*):\ \'(.*)\'$ ]] ||
+      die "the record $records/$step has a line that is no setting: $line" \
+        "restore that file, or remove it: then nothing that was set before counts as ours."
+    case ${BASH_REMATCH[1]} in
+      before_* | installed) own[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"} ;;
+      *) had[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"} ;;
+    esac
+  done <"$records/$step"
+}
+
+# For remove: without a record, what the engine says was last applied is what is ours.
+record_read_or_want() {
+  local key
+  record_read
+  [[ ! -e $records/$step ]] || return 0
+  for key in "${!want[@]}"; do
+    had[$key]=${want[$key]}
+  done
+}
+
+# The wanted settings alone, as lines; the engine's bookkeeping (generation, node, drift_…) stays out.
+want_lines() {
+  local key
+  for key in "${!want[@]}"; do
+    case $key in
+      generation | node | drift_*) ;;
+      *) printf "%s: '%s'\n" "$key" "${want[$key]//"'"/"''"}" ;;
+    esac
+  done | LC_ALL=C sort
+}
+
+# Write what is wanted and `own`; the new record replaces the old one at once.
+record_write() {
+  local key
+  install -d -m 0755 "$records"
+  {
+    want_lines
+    for key in "${!own[@]}"; do
+      printf "%s: '%s'\n" "$key" "${own[$key]//"'"/"''"}"
+    done
+  } | LC_ALL=C sort >"$records/$step.new"
+  mv -f "$records/$step.new" "$records/$step"
+}
+
+record_drop() {
+  rm -f "$records/$step" "$records/$step.new"
+  if [[ -d $records ]]; then
+    rmdir --ignore-fail-on-non-empty "$records"
+  fi
+}
