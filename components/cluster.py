@@ -9,8 +9,9 @@ from pathlib import Path
 import pulumi
 from pydantic import SecretStr
 
-from components.caffe2_image import BUILD_STEP, recorded_image
+from components.caffe2_image import BUILD_STEP, OPERATOR
 from components.context import Cluster, HostContext, SwitchContext
+from components.host_step import LOCAL, StepId, recorded_step
 from components.observation import Observations, observe
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation
@@ -35,11 +36,8 @@ class Machines:
     registry: str | None = None
 
 
-def open_cluster(
-    stack: Stack, stack_name: str, checkpoint: Checkpoint, machines: Machines | None
-) -> Cluster:
-    """Return the cluster with everything observed; `machines` are a lab's, metal's come from the settings."""
-    machines = machines if machines is not None else metal(stack)
+def open_cluster(stack: Stack, stack_name: str, checkpoint: Checkpoint, machines: Machines) -> Cluster:
+    """Return the cluster with everything observed."""
     there = {name: access for name, access in machines.hosts.items() if name not in machines.absent}
     switch = machines.switch if machines.switch.name not in machines.absent else None
     found = observe(checkpoint, there, switch)
@@ -76,10 +74,11 @@ def _host(name: str, stack: Stack, machines: Machines, found: Observations) -> H
 
 
 def _local(checkpoint: Checkpoint) -> Mapping[str, Mapping[str, str]]:
-    """Return what is on the operator's own engine: whether the recorded image is still there."""
-    reference = recorded_image(checkpoint)
-    if reference is None:
+    """Return what is on the operator's own engine: whether the image that was built is still there."""
+    recorded = recorded_step(checkpoint, StepId(LOCAL, OPERATOR, BUILD_STEP))
+    if recorded is None:
         return {}
+    reference = f"{recorded.values['image']}:{recorded.values['tag']}"
     return {BUILD_STEP: {"present": "yes" if image_present(reference) else "no"}}
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
-from facts.observe import HostObservation
 
 from facts.checkpoint import Checkpoint
 from facts.drift import Difference
+from facts.observe import HostObservation
 from settings.models import Host, HostAccess, Stack, SwitchAccess
 
 

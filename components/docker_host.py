@@ -6,12 +6,13 @@ Guide: "Docker installing and configured".
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 
 from components.context import Cluster, HostContext
-from components.host_step import host_step
+from components.host_step import host_step, waits_for
 from settings.models import Host, Stack
 
 
@@ -40,10 +41,8 @@ def bridge_address(host: Host) -> str:
 class DockerHost(pulumi.ComponentResource):
     """One host's Docker engine, trusting the stack's registry, reachable from the other hosts' containers."""
 
-    def __init__(
-        self, cluster: Cluster, context: HostContext, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("rocestack:components:DockerHost", context.host.name, None, opts)
+    def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
+        super().__init__("rocestack:components:DockerHost", context.host.name, None, waits_for(after))
         stack = cluster.stack
         engine = host_step(
             cluster,
@@ -57,6 +56,7 @@ class DockerHost(pulumi.ComponentResource):
                 "service": "active",
             },
             parent=self,
+            depends_on=after,
         )
         self.ready = host_step(
             cluster,

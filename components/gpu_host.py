@@ -5,10 +5,12 @@ Guide: "Disable a Nouveau kernel Driver on a Host", "Install the NVIDIA Drivers"
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components.context import Cluster, HostContext
-from components.host_step import host_step
+from components.host_step import host_step, waits_for
 
 
 class GpuHost(pulumi.ComponentResource):
@@ -17,16 +19,14 @@ class GpuHost(pulumi.ComponentResource):
     Flavour `none` is for hosts without a GPU: nouveau is kept off, no driver is installed.
     """
 
-    def __init__(
-        self, cluster: Cluster, context: HostContext, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("rocestack:components:GpuHost", context.host.name, None, opts)
+    def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
+        super().__init__("rocestack:components:GpuHost", context.host.name, None, waits_for(after))
         host_step(
             cluster,
             context,
             "gpu_host.nouveau",
             {"nouveau": "blacklisted", "driver": cluster.stack.gpu.driver.value},
             parent=self,
-            depends_on=[context.node] if context.node is not None else [],
+            depends_on=[*after, *([context.node] if context.node is not None else [])],
         )
         self.register_outputs({"driver": cluster.stack.gpu.driver.value})

@@ -10,6 +10,7 @@ from pulumi_command import local, remote
 
 from components.context import Cluster, HostContext
 from components.rendering import bash, render
+from facts.checkpoint import Checkpoint
 from facts.drift import Recorded, plan_step, recorded_from
 from settings import flat
 from settings.models import HostAccess
@@ -34,6 +35,15 @@ class StepId:
     def name(self) -> str:
         """The step's resource name, for example ``clx-mld-41/ofed_stack.qos``."""
         return f"{self.machine}/{self.step}"
+
+
+def waits_for(after: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    """Return the options of a component that comes after others.
+
+    A component's own `depends_on` reaches neither the recorded edges of its children nor the order in which
+    they are destroyed, so each component gives `after` to its first steps too.
+    """
+    return pulumi.ResourceOptions(depends_on=list(after))
 
 
 def host_step(
@@ -119,9 +129,9 @@ def connection(access: HostAccess) -> remote.ConnectionArgs:
     )
 
 
-def recorded_step(cluster: Cluster, step_id: StepId) -> Recorded | None:
+def recorded_step(checkpoint: Checkpoint, step_id: StepId) -> Recorded | None:
     """Return what a step last applied, or None if it never did."""
-    text = cluster.checkpoint.text(step_id.type_token, step_id.name, "stdin")
+    text = checkpoint.text(step_id.type_token, step_id.name, "stdin")
     if text is None:
         return None
     try:
@@ -143,7 +153,7 @@ def bookkeeping(
 ) -> dict[str, str]:
     """Return a step's generation, notes and node lines; its drift is added to the cluster's."""
     known = {key: value for key, value in wanted.items() if isinstance(value, str)}
-    plan = plan_step(step_id.machine, step_id.step, known, recorded_step(cluster, step_id), found)
+    plan = plan_step(step_id.machine, step_id.step, known, recorded_step(cluster.checkpoint, step_id), found)
     cluster.drift.extend(plan.drift)
     return {**plan.lines(), "node": node_generation}
 

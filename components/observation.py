@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from components.host_step import LOCAL, REMOTE, StepId
+from components.host_step import LOCAL, REMOTE, StepId, recorded_step
 from components.switch_qos import STEP as SWITCH_STEP
 from facts import probe
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation, observe_hosts
-from onyx.observe import SwitchUnreachable, read_switch
+from onyx.errors import OnyxError
+from onyx.observe import read_switch
+from onyx.wanted import Access
 from settings.models import HostAccess, SwitchAccess
 
 # Every step whose facts a host is asked for, in the order in which `up` applies them.
@@ -51,10 +53,10 @@ def observe(
         applied = _applied_lines(checkpoint, name)
         if applied:
             asked[name] = (access, applied)
-    switch_applied = switch is not None and checkpoint.of(LOCAL, f"{switch.name}/{SWITCH_STEP}") is not None
+    login = None if switch is None else _switch_login(checkpoint, switch)
     # The program already runs inside an event loop of the engine's SDK, so this one needs its own thread.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        switch_answer = pool.submit(_read_switch, switch) if switch is not None and switch_applied else None
+        switch_answer = pool.submit(_read_switch, login) if login is not None else None
         host_answer = pool.submit(asyncio.run, _observe_hosts(asked)) if asked else None
         found, unreachable = switch_answer.result() if switch_answer is not None else (None, None)
         return Observations(
@@ -84,8 +86,24 @@ def _applied_lines(checkpoint: Checkpoint, host: str) -> str:
     return "".join(lines)
 
 
-def _read_switch(access: SwitchAccess) -> tuple[Mapping[str, str] | None, str | None]:
+def _switch_login(checkpoint: Checkpoint, switch: SwitchAccess) -> Access | None:
+    """Return how to read what was last applied to the switch, or None if nothing ever was."""
+    recorded = recorded_step(checkpoint, StepId(LOCAL, switch.name, SWITCH_STEP))
+    if recorded is None:
+        return None
+    return Access(
+        address=switch.address,
+        port=switch.port,
+        user=switch.user,
+        host_key=switch.host_key,
+        password=switch.password.get_secret_value(),
+        ports=tuple(recorded.values["ports"].split(",")),
+        pool=recorded.values["pool"],
+    )
+
+
+def _read_switch(access: Access) -> tuple[Mapping[str, str] | None, str | None]:
     try:
         return read_switch(access, _DEADLINE_S), None
-    except SwitchUnreachable as error:
+    except OnyxError as error:
         return None, str(error)

@@ -5,10 +5,12 @@ Guide: "Installation Mellanox OFED", "Lossless fabric with L3(DSCP) configuratio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components.context import Cluster, HostContext
-from components.host_step import host_step
+from components.host_step import host_step, waits_for
 
 # The distribution's RDMA user space and the tools that observe and prove it.
 INBOX_PACKAGES = ("ethtool", "ibverbs-utils", "perftest", "rdma-core")
@@ -17,14 +19,17 @@ INBOX_PACKAGES = ("ethtool", "ibverbs-utils", "perftest", "rdma-core")
 class OfedStack(pulumi.ComponentResource):
     """One host's RDMA packages, its static data address, and the host's half of the RoCE profile."""
 
-    def __init__(
-        self, cluster: Cluster, context: HostContext, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("rocestack:components:OfedStack", context.host.name, None, opts)
+    def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
+        super().__init__("rocestack:components:OfedStack", context.host.name, None, waits_for(after))
         stack = cluster.stack
         interface = stack.network.data_interface
         packages = host_step(
-            cluster, context, "ofed_stack.packages", {"packages": " ".join(INBOX_PACKAGES)}, parent=self
+            cluster,
+            context,
+            "ofed_stack.packages",
+            {"packages": " ".join(INBOX_PACKAGES)},
+            parent=self,
+            depends_on=after,
         )
         address = host_step(
             cluster,

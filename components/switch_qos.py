@@ -43,9 +43,9 @@ class SwitchQoS(pulumi.ComponentResource):
     The password travels as a secret environment value; nothing else needs it.
     """
 
-    def __init__(self, cluster: Cluster, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         access = cluster.switch.access
-        super().__init__("rocestack:components:SwitchQoS", access.name, None, opts)
+        super().__init__("rocestack:components:SwitchQoS", access.name)
         step_id = StepId(LOCAL, access.name, STEP)
         settings = wanted(cluster)
         lines = bookkeeping(cluster, step_id, settings, cluster.switch.found, cluster.switch.node_generation)

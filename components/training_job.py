@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -12,12 +12,11 @@ from pulumi_command import local
 
 from components.caffe2_image import Caffe2Image
 from components.context import Cluster, HostContext
-from components.host_step import host_step
+from components.host_step import host_step, waits_for
 from facts.job import ContainerState, JobPlan, plan_containers, run_id
 from settings import flat
 from settings.models import Host, Stack
 
-TRAINER = "/caffe2/caffe2/python/examples/resnet50_trainer.py"
 REDIS = "redis"
 
 
@@ -58,11 +57,9 @@ class TrainingJob(pulumi.ComponentResource):
     starts the job anew under a fresh identity. Outputs: `figures`, what the trainer itself reported.
     """
 
-    def __init__(
-        self, cluster: Cluster, image: Caffe2Image, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, cluster: Cluster, image: Caffe2Image, after: Sequence[pulumi.Resource]) -> None:
         stack = cluster.stack
-        super().__init__("rocestack:components:TrainingJob", "resnet50", None, opts)
+        super().__init__("rocestack:components:TrainingJob", "resnet50", None, waits_for(after))
         self._cluster = cluster
         self._image = image
         datasets = {
@@ -94,7 +91,7 @@ class TrainingJob(pulumi.ComponentResource):
                 run=run,
                 plan=plan,
                 engine=engines[host.name],
-                after=[redis, datasets[host.name]],
+                after=[*after, redis, datasets[host.name]],
             )
             for index, host in enumerate(stack.hosts)
         ]
@@ -223,7 +220,7 @@ class TrainingJob(pulumi.ComponentResource):
             name,
             name=shard_name(index),
             image=self._image.image_id,
-            command=["rocestack-shard", "python", TRAINER, *trainer_arguments(stack, index, run)],
+            command=["rocestack-shard", *trainer_arguments(stack, index, run)],
             network_mode="host",
             capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
             mounts=[

@@ -1,0 +1,38 @@
+"""The six components in their order: the switch beside each host's chain, then image, then training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.caffe2_image import Caffe2Image
+from components.context import Cluster
+from components.docker_host import DockerHost
+from components.gpu_host import GpuHost
+from components.ofed_stack import OfedStack
+from components.switch_qos import SwitchQoS
+from components.training_job import TrainingJob
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the outputs are taken from."""
+
+    image: Caffe2Image
+    job: TrainingJob
+
+
+def declare(cluster: Cluster) -> Declared:
+    """Declare the whole cluster: driver, then OFED, then Docker on each host; then image; then training.
+
+    The training waits for the switch too, since it is what the switch was made ready for.
+    """
+    switch = SwitchQoS(cluster)
+    docker_hosts: list[pulumi.Resource] = []
+    for context in cluster.hosts.values():
+        gpu = GpuHost(cluster, context)
+        ofed = OfedStack(cluster, context, [gpu])
+        docker_hosts.append(DockerHost(cluster, context, [ofed]))
+    image = Caffe2Image(cluster, docker_hosts)
+    return Declared(image, TrainingJob(cluster, image, [switch, image]))

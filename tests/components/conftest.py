@@ -1,0 +1,19 @@
+"""Component tests run from the checkout's root, as the engine runs the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.components.harness import ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _in_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    photographs = tmp_path_factory.mktemp("photographs")
+    (photographs / "brick.png").write_bytes(b"not a picture, but bytes to hash")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("components.caffe2_image.PHOTOGRAPHS", str(photographs))
+        patch.chdir(ROOT)
+        yield

@@ -1,0 +1,181 @@
+"""Declares the whole program against Pulumi's mocks and keeps what the engine would have been told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime import mocks, rpc
+from pydantic import SecretStr
+
+from components.cluster import Machines
+from components.context import Cluster, HostContext, SwitchContext
+from components.program import declare
+from facts.checkpoint import Checkpoint
+from facts.observe import HostObservation
+from settings.loader import load_file
+from settings.models import HostAccess, Stack, SwitchAccess
+
+ROOT = Path(__file__).parents[2]
+IMAGE_ID = "sha256:" + "a" * 64
+FIGURES = {"run_id": "x", "shards": []}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource as the engine was told of it."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    dependencies: frozenset[str]
+    ignore_changes: tuple[str, ...]
+    delete_before_replace: bool
+    deleted_with: str
+    parent: str
+
+
+class _Mocks(mocks.Mocks):
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        outputs = dict(args.inputs)
+        if args.name.endswith("caffe2_image.build"):
+            outputs["stdout"] = IMAGE_ID
+        elif args.name.endswith("caffe2_image.push"):
+            outputs["stdout"] = "sha256:" + "b" * 64
+        elif args.name == "training_job.wait":
+            outputs["stdout"] = json.dumps(FIGURES)
+        else:
+            outputs.setdefault("stdout", "done")
+        return f"{args.name}-id", outputs
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"the program called {args.token}")
+
+
+class _Monitor(mocks.MockMonitor):
+    """Pulumi's mock monitor forgets the edges; this one keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__(_Mocks())
+        self.registered: dict[str, Registered] = {}
+
+    def RegisterResource(self, request: Any) -> Any:
+        answer = super().RegisterResource(request)
+        self.registered[answer.urn] = Registered(
+            type=request.type,
+            name=request.name,
+            inputs=rpc.deserialize_properties(request.object),
+            dependencies=frozenset(request.dependencies),
+            ignore_changes=tuple(request.ignoreChanges),
+            delete_before_replace=request.deleteBeforeReplace,
+            deleted_with=request.deletedWith,
+            parent=request.parent,
+        )
+        return answer
+
+
+@dataclass
+class World:
+    """What the program meets: settings, what was applied, what is found."""
+
+    stack: Stack
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    observations: Mapping[str, HostObservation] = field(default_factory=dict)
+    switch_found: Mapping[str, str] | None = None
+    switch_unreachable: str | None = None
+    node_generations: Mapping[str, int] = field(default_factory=dict)
+
+
+def lab_stack() -> Stack:
+    """Return the lab's own settings, with the registry's CA replaced by a file of the checkout."""
+    stack = load_file(ROOT / "Pulumi.lab.yaml")
+    return stack.model_copy(
+        update={"registry": stack.registry.model_copy(update={"ca_file": str(ROOT / "Pulumi.yaml")})}
+    )
+
+
+def machines(stack: Stack) -> Machines:
+    """Return access data that no one could log in with."""
+    hosts = {
+        host.name: HostAccess(
+            name=host.name,
+            address="127.0.0.1",
+            port=22401 + index,
+            user="root",
+            host_key=f"ssh-ed25519 AAAA{index}",
+            private_key=SecretStr("-- a private key --"),
+            private_key_file="/nowhere/id_ed25519",
+            known_hosts_file="/nowhere/known_hosts",
+        )
+        for index, host in enumerate(stack.hosts)
+    }
+    switch = SwitchAccess(
+        name=stack.switch.name,
+        address="127.0.0.1",
+        port=22400,
+        user="admin",
+        host_key="ssh-ed25519 AAAAS",
+        password=SecretStr("-- a password --"),
+    )
+    return Machines(hosts=hosts, switch=switch)
+
+
+class Program:
+    """The declared program: its resources by name, and the cluster with the drift that was reported."""
+
+    def __init__(self, world: World) -> None:
+        monitor = _Monitor()
+        mocks.set_mocks(monitor.mocks, project="rocestack", stack="lab", preview=False, monitor=monitor)
+        made = machines(world.stack)
+        self.cluster = Cluster(
+            stack=world.stack,
+            stack_name="lab",
+            hosts={
+                host.name: HostContext(
+                    host=host,
+                    access=made.hosts[host.name],
+                    observation=world.observations.get(host.name),
+                    node_generation=str(world.node_generations.get(host.name, 1)),
+                )
+                for host in world.stack.hosts
+            },
+            switch=SwitchContext(
+                access=made.switch, found=world.switch_found, unreachable=world.switch_unreachable
+            ),
+            checkpoint=world.checkpoint,
+        )
+
+        @pulumi.runtime.test
+        def run() -> None:
+            declare(self.cluster)
+
+        run()
+        self.by_urn = monitor.registered
+        self.by_name = {
+            one.name: one for one in monitor.registered.values() if ":components:" not in one.type
+        }
+
+    def stdin(self, name: str) -> str:
+        """Return a step's stdin."""
+        return str(self.by_name[name].inputs["stdin"])
+
+    def ancestors(self, name: str) -> set[str]:
+        """Return the names of all custom resources that `name` waits for, directly or not."""
+        found: set[str] = set()
+        todo = list(self.by_name[name].dependencies)
+        while todo:
+            urn = todo.pop()
+            one = self.by_urn.get(urn)
+            if one is None or one.name in found:
+                continue
+            found.add(one.name)
+            todo += one.dependencies
+        return found
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the checkpoint that an `up` of this program would have left."""
+        return Checkpoint({(one.type, one.name): one.inputs for one in self.by_urn.values()})

@@ -1,0 +1,100 @@
+"""What the engine is told: values in stdin only, secrets marked, containers with the least privilege."""
+
+from __future__ import annotations
+
+import pytest
+from pulumi.runtime import rpc
+
+from settings import flat
+from tests.components.harness import IMAGE_ID, Program, World, lab_stack
+
+HOST = "clx-mld-41"
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return Program(World(lab_stack()))
+
+
+def test_every_remote_step_has_apply_remove_and_a_checked_host_key(program: Program) -> None:
+    steps = [one for one in program.by_urn.values() if one.type == "command:remote:Command"]
+    assert len(steps) == 2 * 8
+    for one in steps:
+        assert one.inputs["create"] == one.inputs["update"]
+        assert one.inputs["delete"] not in ("", one.inputs["create"])
+        connection = one.inputs["connection"]
+        assert rpc.is_rpc_secret(connection)
+        assert rpc.unwrap_rpc_secret(connection)["hostKey"].startswith("ssh-ed25519 ")
+        assert one.inputs["addPreviousOutputInEnv"] is False
+        assert "triggers" not in one.inputs
+        assert "environment" not in one.inputs
+        assert one.delete_before_replace
+
+
+def test_scripts_hold_no_values(program: Program) -> None:
+    for one in program.by_urn.values():
+        if one.type == "command:remote:Command":
+            for value in ("31.31.31.", "172.30.", "enp1f0", "registry:5000", "0,0,0,1"):
+                assert value not in one.inputs["create"]
+                assert value not in one.inputs["delete"]
+
+
+def test_both_sides_of_the_profile_agree(program: Program) -> None:
+    host = flat.parse(program.stdin(f"{HOST}/ofed_stack.qos"))
+    switch = flat.parse(program.stdin("swx-mld-1-2/switch_qos.roce"))
+    assert host["pfc"] == "0,0,0,1,0,0,0,0"
+    assert host["traffic_class"] == "106"
+    assert (switch["pool_switch_priority"], switch["pfc_priority"], switch["trust"]) == ("3", "3", "L3")
+    assert switch["ports"] == "1/1,1/2"
+
+
+def test_addresses_and_routes_follow_the_settings(program: Program) -> None:
+    address = flat.parse(program.stdin(f"{HOST}/ofed_stack.address"))
+    assert (address["address"], address["mtu"]) == ("31.31.31.41/24", "9000")
+    routes = flat.parse(program.stdin(f"{HOST}/docker_host.routes"))
+    assert routes["routes"] == "172.30.42.0/24 via 31.31.31.42"
+    engine = flat.parse(program.stdin(f"{HOST}/docker_host.engine"))
+    assert engine["bip"] == "172.30.41.1/24"
+
+
+def test_secrets_are_marked_and_nowhere_else(program: Program) -> None:
+    marked = 0
+    for one in program.by_urn.values():
+        for value in one.inputs.values():
+            if rpc.is_rpc_secret(value):
+                marked += "-- a p" in str(value)
+            else:
+                assert "-- a p" not in str(value)
+    # Sixteen steps on hosts hold the key, the switch's one holds the password.
+    assert marked == 16 + 1
+
+
+def test_containers_have_the_least_privilege(program: Program) -> None:
+    containers = [one for one in program.by_urn.values() if one.type.endswith(":Container")]
+    assert {one.name for one in containers} == {
+        "clx-mld-41/redis",
+        "clx-mld-41/caffe2-shard-0",
+        "clx-mld-42/caffe2-shard-1",
+    }
+    for one in containers:
+        assert not one.inputs.get("privileged")
+        assert one.inputs["capabilities"]["drops"] == ["ALL"]
+        assert one.inputs["image"] == IMAGE_ID
+
+
+def test_the_trainer_gets_the_guides_flags(program: Program) -> None:
+    command = program.by_name["clx-mld-42/caffe2-shard-1"].inputs["command"]
+    assert command[0] == "rocestack-shard"
+    flags = dict(zip(command[2::2], command[3::2], strict=True))
+    assert flags["--shard_id"] == "1"
+    assert flags["--num_shards"] == "2"
+    assert flags["--redis_host"] == "31.31.31.41"
+    assert flags["--distributed_interfaces"] == "enp1f0"
+
+
+def test_all_shards_share_one_run(program: Program) -> None:
+    def run(name: str) -> str:
+        labels = {one["label"]: one["value"] for one in program.by_name[name].inputs["labels"]}
+        return str(labels["rocestack.run_id"])
+
+    assert run("clx-mld-41/caffe2-shard-0") == run("clx-mld-42/caffe2-shard-1")
