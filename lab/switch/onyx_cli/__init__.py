@@ -1,0 +1,1 @@
+"""The command line of the simulated Onyx switch; standard library only."""

@@ -1,0 +1,126 @@
+"""Why a session did not come about, told apart by the errors that the driver and its SSH library raise."""
+
+from __future__ import annotations
+
+import io
+import socket
+from itertools import pairwise
+
+import pytest
+from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutException, ReadTimeout
+from paramiko.ssh_exception import AuthenticationException, NoValidConnectionsError, SSHException
+
+from onyx.__main__ import main
+from onyx.errors import ConnectionFailed, HostKeyMismatch, LoginRefused, TimedOut, Unreachable
+from onyx.session import _known_host, _unreachable
+from onyx.wanted import Access
+
+ACCESS = Access("10.0.0.9", 2222, "admin", "ssh-ed25519 AAAAC3Nz lab", "secret-word", ("1/1",))
+
+
+class BadHostKeyException(SSHException):
+    """Stands for the library's own, which wants real keys; only its name is looked at."""
+
+
+def caused(outer: Exception, *inner: Exception) -> Exception:
+    """Return `outer` as it looks when it was raised while the `inner` ones were handled."""
+    chain = [outer, *inner]
+    for later, earlier in pairwise(chain):
+        later.__context__ = earlier
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (
+            caused(NetmikoTimeoutException("x"), BadHostKeyException("does not match")),
+            HostKeyMismatch,
+            "answers with another host key than the expected ssh-ed25519 one",
+        ),
+        (
+            caused(NetmikoTimeoutException("x"), SSHException("Server 'x' not found in known_hosts")),
+            HostKeyMismatch,
+            "another host key",
+        ),
+        (
+            caused(NetmikoAuthenticationException("x"), AuthenticationException("Authentication failed.")),
+            LoginRefused,
+            "refuses the login of admin",
+        ),
+        (
+            caused(
+                NetmikoTimeoutException("x"),
+                NoValidConnectionsError({("10.0.0.9", 2222): OSError("refused")}),
+            ),
+            ConnectionFailed,
+            "nothing answers at 10.0.0.9:2222",
+        ),
+        (
+            caused(NetmikoTimeoutException("x"), socket.gaierror(-2, "no name")),
+            ConnectionFailed,
+            "is not known",
+        ),
+        (caused(NetmikoTimeoutException("x"), TimeoutError()), TimedOut, "does not answer within 7 s"),
+        (ReadTimeout("no prompt"), TimedOut, "does not answer within 7 s"),
+        (
+            caused(
+                NetmikoTimeoutException("x"), SSHException("Error reading SSH protocol banner"), EOFError()
+            ),
+            ConnectionFailed,
+            "no SSH server answers",
+        ),
+        (ValueError("odd\n  thing"), Unreachable, "came about: odd thing"),
+    ],
+)
+def test_reasons(error: Exception, kind: type[Unreachable], says: str) -> None:
+    meaning = _unreachable(error, ACCESS, 7.0)
+    assert type(meaning) is kind
+    assert says in str(meaning)
+    assert "secret-word" not in str(meaning)
+
+
+@pytest.mark.parametrize(("port", "line"), [(22, "10.0.0.9 "), (2222, "[10.0.0.9]:2222 ")])
+def test_the_one_key_that_may_answer(port: int, line: str) -> None:
+    access = Access("10.0.0.9", port, "admin", "ssh-ed25519 AAAAC3Nz lab", "x", ("1/1",))
+    assert _known_host(access) == f"{line}ssh-ed25519 AAAAC3Nz\n"
+
+
+GOOD = """\
+address: '10.0.0.9'
+ecn_maximum_kb: '1500'
+ecn_minimum_kb: '150'
+ecn_traffic_class: '3'
+host_key: 'ssh-ed25519 AAAAC3Nz'
+hostname: 'swx-mld-1-2'
+pfc_priority: '3'
+pool: 'roce'
+pool_memory_percent: '50.00'
+pool_switch_priority: '3'
+pool_type: 'lossless'
+port: '22'
+ports: '1/1'
+strict_traffic_class: '6'
+trust: 'L3'
+user: 'admin'
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (GOOD, "onyx apply: the switch's password is missing: set the variable ROCESTACK_SWITCH_PASSWORD\n"),
+        (GOOD.replace("'L3'", "'L9'"), "onyx apply: setting 'trust': found 'L9'"),
+        ("nonsense\n", "onyx apply: line 1 of the settings has not the form key: 'value'\n"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_no_connection(
+    text: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ROCESTACK_SWITCH_PASSWORD", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert main(["apply"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(says)
+    assert captured.err.count("\n") == 1
