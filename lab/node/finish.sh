@@ -1,0 +1,34 @@
+#!/bin/bash
+# The last step of the image: what a container must not run is masked, and what is its own is not shared.
+set -euo pipefail
+
+# A tool's stand-in answers to the tool's name.
+install -m 0755 /usr/local/sbin/mlnx_qos.py /usr/local/sbin/mlnx_qos
+rm /usr/local/sbin/mlnx_qos.py
+
+# The host key of each node is mounted; the image's own would be the same on all nodes.
+rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
+
+# Kernel settings of the operator's machine, devices and modules are none of a node's business.
+rm -f /usr/lib/sysctl.d/50-pid-max.conf /usr/lib/sysctl.d/99-protect-links.conf
+systemctl mask \
+    systemd-modules-load.service \
+    systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket \
+    systemd-udev-trigger.service systemd-udev-settle.service systemd-hwdb-update.service \
+    systemd-journald-audit.socket systemd-remount-fs.service \
+    kmod-static-nodes.service sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+    dev-hugepages.mount proc-sys-fs-binfmt_misc.automount proc-sys-fs-binfmt_misc.mount \
+    getty.target console-getty.service \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
+    fstrim.timer
+
+# A new host has these installed, but runs none of them yet.
+systemctl disable docker.service docker.socket containerd.service docker-registry.service
+systemctl enable ssh.service lab-cables.service lab-sysfs.service lab-sysfs-settle.path
+systemctl set-default multi-user.target
+
+# A machine id of the image would be the same on all nodes; systemd makes one at first boot.
+: > /etc/machine-id
+
+# Built here to keep boots short; a node that meets another kernel makes its own at start.
+/usr/lib/rocestack-lab/kernel

@@ -1,0 +1,306 @@
+"""What the lab consists of, worked out from the stack alone: networks, machines, all names and addresses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.files import LAB, LabFiles, digest
+from settings.models import Host, Lab, Stack
+
+REGISTRY = "registry"
+# As large as the guide's switch allows; a host's own MTU is what OfedStack sets.
+CABLE_MTU = 9216
+# Cables are told apart by subnets of eight addresses: the engine's, the host's, the switch's.
+_CABLE_PREFIX = 29
+_REGISTRY_PORT = 5000
+_SSH_PORT = 22
+
+
+class Kind(StrEnum):
+    """What a machine of the lab is."""
+
+    NODE = "node"
+    SWITCH = "switch"
+    REGISTRY = "registry"
+
+
+@dataclass(frozen=True)
+class Network:
+    """One Docker network; `mtu` 0 leaves the engine's default."""
+
+    name: str
+    subnet: IPv4Network
+    gateway: str
+    mtu: int = 0
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A machine's connection to a network."""
+
+    network: str
+    address: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A file or folder of the operator that a machine reads."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A machine's own disk space, by the name of its Docker volume."""
+
+    name: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One container: `name` as in the stack; `port` is where the operator reaches `inner_port` on loopback.
+
+    `generation` counts how often the machine was made: a new one starts with empty volumes. `fingerprint`
+    names everything that the machine is made from, but its generation.
+    """
+
+    name: str
+    kind: Kind
+    container: str
+    image: str
+    command: tuple[str, ...]
+    port: int
+    inner_port: int
+    attachments: tuple[Attachment, ...]
+    binds: tuple[Bind, ...]
+    volumes: tuple[Volume, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    generation: int = 1
+    fingerprint: str = ""
+
+    def labels(self, stack_name: str) -> dict[str, str]:
+        """Return the labels by which the machine's container is found and judged."""
+        return {
+            "rocestack.stack": stack_name,
+            "rocestack.node": self.name,
+            "rocestack.generation": str(self.generation),
+            "rocestack.fingerprint": self.fingerprint,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All networks and machines of one lab."""
+
+    networks: tuple[Network, ...]
+    machines: tuple[Machine, ...]
+
+    def machine(self, name: str) -> Machine:
+        """Return the machine of that name; KeyError if there is none."""
+        for machine in self.machines:
+            if machine.name == name:
+                return machine
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What all machines of one lab share."""
+
+    stack: Stack
+    prefix: str
+    image: str
+    files: LabFiles
+    management: Network
+
+    def managed(self, place: int, name: str) -> Attachment:
+        """Return the connection to the management network with its address number `place`."""
+        address = str(self.management.subnet.network_address + place)
+        return Attachment(self.management.name, address, (name,))
+
+
+@dataclass(frozen=True)
+class _Cable:
+    """The cable between a host and the switch, both ends."""
+
+    network: Network
+    host_end: str
+    switch_end: str
+    port_name: str
+    host_mac: str
+    switch_mac: str
+
+
+def ports(stack: Stack) -> dict[str, int]:
+    """Return the port on 127.0.0.1 of each machine's SSH, and of the registry."""
+    lab = _lab(stack)
+    found = {stack.switch.name: lab.ssh_port_base}
+    found |= {host.name: lab.ssh_port_base + place for place, host in enumerate(stack.hosts, start=1)}
+    return {**found, REGISTRY: lab.registry_port}
+
+
+def make_plan(
+    stack: Stack, stack_name: str, image: str, files: LabFiles, generations: Mapping[str, int]
+) -> Plan:
+    """Return the plan of a stack's lab; a machine without an entry in `generations` gets its first.
+
+    Raises LabError when the stack has no lab, or its subnets have too few addresses.
+    """
+    lab = _lab(stack)
+    prefix = f"rocestack-{stack_name}"
+    # Docker publishes a container's ports on the first of its networks by name, and routes through that
+    # one: "management" has to come before "port".
+    management = Network(
+        f"{prefix}-management", lab.management_subnet, str(lab.management_subnet.network_address + 1)
+    )
+    if lab.management_subnet.num_addresses < 16 + len(stack.hosts):
+        raise LabError(
+            f"rocestack:lab.management_subnet {lab.management_subnet} has too few addresses for "
+            f"{len(stack.hosts)} hosts",
+            f"take one with at least {16 + len(stack.hosts)}.",
+        )
+    cables = {host.name: _cable(prefix, lab, host) for host in stack.hosts}
+    site = _Site(stack, prefix, image, files, management)
+    machines = [_switch(site, list(cables.values())), _registry(site)]
+    for place, host in enumerate(stack.hosts, start=1):
+        machines.append(_node(site, host, 10 + place, cables[host.name]))
+    published = ports(stack)
+    return Plan(
+        networks=(management, *(cable.network for cable in cables.values())),
+        machines=tuple(
+            _numbered(machine, published[machine.name], generations.get(machine.name, 1))
+            for machine in machines
+        ),
+    )
+
+
+def _lab(stack: Stack) -> Lab:
+    if stack.lab is None:
+        raise LabError("This stack has no lab: it names metal.", "choose the stack `lab`.")
+    return stack.lab
+
+
+def _cable(prefix: str, lab: Lab, host: Host) -> _Cable:
+    """Return the cable at a host's switch port; its subnet depends on that port alone."""
+    numbers = [int(number) for number in host.switch_port.split("/")]
+    slot, port, split = (*numbers, 0)[:3]
+    index = ((slot - 1) * 100 + port) * 10 + split
+    subnet = (int(lab.cable_subnet.network_address) + index * 8, _CABLE_PREFIX)
+    network = IPv4Network(subnet)
+    if not network.subnet_of(lab.cable_subnet):
+        raise LabError(
+            f"rocestack:lab.cable_subnet {lab.cable_subnet} has no room for the cable of {host.name} at "
+            f"switch port {host.switch_port}",
+            "take a /16, which has room for all ports.",
+        )
+    first = network.network_address
+    macs = [f"02:52:{role:02x}:{slot:02x}:{port:02x}:{split:02x}" for role in (1, 2)]
+    return _Cable(
+        network=Network(
+            f"{prefix}-port-{host.switch_port.replace('/', '-')}", network, str(first + 1), CABLE_MTU
+        ),
+        host_end=str(first + 2),
+        switch_end=str(first + 3),
+        port_name=f"swp{port}s{split}" if split else f"swp{port}",
+        host_mac=macs[0],
+        switch_mac=macs[1],
+    )
+
+
+def _node(site: _Site, host: Host, place: int, cable: _Cable) -> Machine:
+    files, interface = site.files, site.stack.network.data_interface
+    return Machine(
+        name=host.name,
+        kind=Kind.NODE,
+        container=host.name,
+        image=site.image,
+        command=("/usr/lib/rocestack-lab/node-init",),
+        port=0,
+        inner_port=_SSH_PORT,
+        attachments=(
+            site.managed(place, host.name),
+            Attachment(cable.network.name, cable.host_end),
+        ),
+        binds=(
+            Bind(str(files.host_keys(host.name)), "/etc/rocestack-lab/keys"),
+            Bind(str(files.client_key) + ".pub", "/etc/rocestack-lab/client.pub"),
+        ),
+        volumes=(Volume(f"{site.prefix}-{host.name}-docker", "/var/lib/docker"),),
+        environment={
+            "LAB_ROLE": "node",
+            "LAB_CABLES": f"{interface},{cable.host_end},{cable.host_mac}",
+            "LAB_DATA_INTERFACE": interface,
+        },
+    )
+
+
+def _switch(site: _Site, cables: Sequence[_Cable]) -> Machine:
+    files, name = site.files, site.stack.switch.name
+    ends = [f"{one.port_name},{one.switch_end},{one.switch_mac}" for one in cables]
+    return Machine(
+        name=name,
+        kind=Kind.SWITCH,
+        container=name,
+        image=site.image,
+        command=("/usr/lib/rocestack-lab/switch-init",),
+        port=0,
+        inner_port=_SSH_PORT,
+        attachments=(
+            site.managed(2, name),
+            *(Attachment(one.network.name, one.switch_end) for one in cables),
+        ),
+        binds=(
+            Bind(str(files.host_keys(name)), "/etc/rocestack-lab/keys"),
+            Bind(str(files.switch_password), "/etc/rocestack-lab/password"),
+            Bind(str(LAB / "switch"), "/opt/onyx"),
+        ),
+        volumes=(Volume(f"{site.prefix}-{name}-onyx", "/var/lib/onyx"),),
+        environment={"LAB_ROLE": "switch", "LAB_CABLES": ";".join(sorted(ends))},
+    )
+
+
+def _registry(site: _Site) -> Machine:
+    return Machine(
+        name=REGISTRY,
+        kind=Kind.REGISTRY,
+        container=f"{site.prefix}-{REGISTRY}",
+        image=site.image,
+        command=("docker-registry", "serve", "/etc/rocestack-lab/registry.yml"),
+        port=0,
+        inner_port=_REGISTRY_PORT,
+        attachments=(site.managed(3, REGISTRY),),
+        binds=(Bind(str(site.files.registry), "/etc/rocestack-lab/tls"),),
+        volumes=(Volume(f"{site.prefix}-{REGISTRY}-images", "/var/lib/docker-registry"),),
+    )
+
+
+def _numbered(machine: Machine, port: int, generation: int) -> Machine:
+    """Return the machine with its port, its fingerprint, and volumes that belong to its generation."""
+    values = {**asdict(machine), "port": port, "fingerprint": "", "generation": 0}
+    values["contents"] = [digest([Path(bind.source)]) for bind in machine.binds]
+    text = json.dumps(values, sort_keys=True, default=str)
+    return Machine(
+        name=machine.name,
+        kind=machine.kind,
+        container=machine.container,
+        image=machine.image,
+        command=machine.command,
+        port=port,
+        inner_port=machine.inner_port,
+        attachments=machine.attachments,
+        binds=machine.binds,
+        volumes=tuple(Volume(f"{one.name}-{generation}", one.target) for one in machine.volumes),
+        environment=machine.environment,
+        generation=generation,
+        fingerprint=hashlib.sha256(text.encode()).hexdigest()[:12],
+    )

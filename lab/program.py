@@ -1,0 +1,143 @@
+"""The lab's one line in the program: observes the machines, declares them, and says how to log in to them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import pulumi
+from pydantic import SecretStr
+
+from components.cluster import Machines
+from facts.checkpoint import Checkpoint
+from lab.cluster import Lab
+from lab.errors import LabError
+from lab.files import LabFiles
+from lab.image import connect, node_tag
+from lab.keys import public_key
+from lab.observe import NodeState, observe
+from lab.plan import REGISTRY, make_plan, ports
+from settings.models import HostAccess, Stack, SwitchAccess
+
+# What stands in for hardware that no container has; lab/README.md says what each does and does not.
+STANDINS = (
+    "switch command line (Onyx)",
+    "mlnx_qos",
+    "cma_roce_mode",
+    "cma_roce_tos",
+    "sysfs files of a ConnectX card",
+    "kernel package",
+)
+
+
+def open_lab(stack: Stack, stack_name: str, recorded: Checkpoint) -> Machines:
+    """Declare the lab of `stack` and return its machines.
+
+    A machine that is gone, or is to be made of other files than the recorded ones, gets its next
+    generation: it comes back empty, and each step that carries the generation configures it again.
+    """
+    files = LabFiles()
+    try:
+        _check_setup(files, stack)
+        return _open(stack, stack_name, recorded, files)
+    except LabError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _open(stack: Stack, stack_name: str, recorded: Checkpoint, files: LabFiles) -> Machines:
+    names = list(ports(stack))
+    known = {name: recorded.labels(name) for name in names}
+    numbers = {name: _generation(labels) for name, labels in known.items()}
+    found = observe(os.environ.get("DOCKER_HOST"), names, numbers, stack_name)
+    draft = make_plan(stack, stack_name, node_tag(), files, {})
+    generations, absent = {}, set()
+    for name in names:
+        labels = known[name]
+        changed = (
+            labels is not None and labels.get("rocestack.fingerprint") != draft.machine(name).fingerprint
+        )
+        generations[name] = next_generation(numbers[name], found[name], changed)
+        if found[name].state == "absent" or changed:
+            absent.add(name)
+        if found[name].state == "absent" and labels is not None:
+            pulumi.log.warn(f"drift: lab machine {name}: found none, wanted generation {numbers[name]}")
+        if found[name].state == "stopped":
+            container = draft.machine(name).container
+            pulumi.log.warn(f"lab machine {name} is stopped; start it with `docker start {container}`")
+    lab = Lab(stack_name, stack, generations)
+    hosts, switch = access(stack, files)
+    return Machines(
+        hosts=hosts,
+        switch=switch,
+        nodes=lab.nodes,
+        generations=generations,
+        absent=frozenset(absent),
+        standins=STANDINS,
+        registry=REGISTRY,
+    )
+
+
+def next_generation(recorded: int, found: NodeState, changed: bool) -> int:
+    """Return a machine's generation in this run; `recorded` is 0 for one that was never made.
+
+    A container that the checkpoint does not know (an `up` was cut off) counts too: its volumes are used.
+    """
+    if found.state != "absent" and not changed:
+        return recorded
+    return max(recorded, found.generation or 0) + 1
+
+
+def access(stack: Stack, files: LabFiles) -> tuple[Mapping[str, HostAccess], SwitchAccess]:
+    """Return how to log in to the lab's hosts and its switch."""
+    published = ports(stack)
+    private_key = files.client_key.read_text()
+    hosts = {
+        host.name: HostAccess(
+            name=host.name,
+            address="127.0.0.1",
+            port=published[host.name],
+            user=host.user,
+            host_key=public_key(files.host_key(host.name)),
+            private_key=SecretStr(private_key),
+            private_key_file=str(files.client_key),
+            known_hosts_file=str(files.known_hosts),
+        )
+        for host in stack.hosts
+    }
+    name = stack.switch.name
+    switch = SwitchAccess(
+        name=name,
+        address="127.0.0.1",
+        port=published[name],
+        user=stack.switch.user,
+        host_key=public_key(files.host_key(name)),
+        password=SecretStr(files.switch_password.read_text().strip()),
+    )
+    return hosts, switch
+
+
+def _generation(labels: Mapping[str, str] | None) -> int:
+    text = (labels or {}).get("rocestack.generation", "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _check_setup(files: LabFiles, stack: Stack) -> None:
+    """Raise LabError when set-up has not made what this stack's lab needs."""
+    hint = "run `make setup`; it makes what is missing and leaves the rest as it is."
+    needed = [
+        files.client_key,
+        files.known_hosts,
+        files.ca,
+        files.registry / "tls.crt",
+        files.switch_password,
+    ]
+    needed += [files.host_key(name) for name in (*(host.name for host in stack.hosts), stack.switch.name)]
+    for path in needed:
+        if not path.exists():
+            raise LabError(f"The lab's file {path.relative_to(files.root)} is missing.", hint)
+    client = connect()
+    try:
+        if not client.api.images(name=node_tag()):
+            raise LabError(f"The lab's image {node_tag()} is not in the Docker engine.", hint)
+    finally:
+        client.close()

@@ -1,0 +1,78 @@
+"""The lab's part of `make setup`: checks, keys, photographs, image; each only where it is missing."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from docker import DockerClient
+
+from lab.files import ROOT, LabFiles
+from lab.image import connect, ensure_image, remove_images
+from lab.keys import ensure_keys, write_known_hosts
+from lab.photographs import ensure_photographs
+from lab.plan import REGISTRY, ports
+from lab.preflight import check_disk, check_ports
+from lab.progress import Reporter, clock
+from settings.loader import load_file
+
+STACK_NAME = "lab"
+
+
+def setup(files: LabFiles | None = None) -> None:
+    """Make everything under `.lab/` and the image. Raises LabError or SettingsError; nothing is half done."""
+    files = files or LabFiles()
+    begun = time.monotonic()
+    reporter = Reporter("setup")
+    stack = load_file(ROOT / f"Pulumi.{STACK_NAME}.yaml")
+    wanted = ports(stack)
+    client = connect()
+    try:
+        purposes = {
+            ("registry" if name == REGISTRY else f"SSH of {name}"): port for name, port in wanted.items()
+        }
+        ours, containers = published(client)
+        check_ports(purposes, ours, containers)
+        warning = check_disk(_disk(client, files))
+        if warning is not None:
+            reporter.say("warning", warning)
+        machines = [name for name in wanted if name != REGISTRY]
+        made = ensure_keys(files, machines)
+        if made:
+            reporter.say("keys", "made " + ", ".join(made))
+        write_known_hosts(files, {name: wanted[name] for name in machines})
+        ensure_photographs(files, reporter)
+        tag = ensure_image(client, files, reporter)
+    finally:
+        client.close()
+    reporter.say("lab", f"ready after {clock(time.monotonic() - begun)}: {len(machines)} machines of {tag}")
+
+
+def clean() -> None:
+    """Remove the lab's images from the engine. Raises LabError when no engine answers."""
+    client = connect()
+    try:
+        for tag in remove_images(client, keep=set()):
+            Reporter("clean").say("image", f"{tag} removed")
+    finally:
+        client.close()
+
+
+def published(client: DockerClient) -> tuple[set[int], dict[int, str]]:
+    """Return the ports of the lab's own containers, and the container behind each published port."""
+    ours, owners = set(), {}
+    for container in client.api.containers():
+        name = container["Names"][0].lstrip("/")
+        for port in container.get("Ports") or []:
+            if "PublicPort" in port:
+                owners[port["PublicPort"]] = name
+                if (container.get("Labels") or {}).get("rocestack.stack") == STACK_NAME:
+                    ours.add(port["PublicPort"])
+    return ours, owners
+
+
+def _disk(client: DockerClient, files: LabFiles) -> Path:
+    """Return the folder whose disk fills: the engine's data root, or the checkout if that is hidden."""
+    root = Path(client.info().get("DockerRootDir") or "/")
+    return root if os.access(root, os.R_OK) else files.root

@@ -1,0 +1,173 @@
+"""The lab's plan: names, addresses and fingerprints follow from the stack file alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.errors import LabError
+from lab.files import LabFiles
+from lab.keys import ensure_keys
+from lab.plan import Kind, Plan, make_plan, ports
+from settings.loader import load_file
+from settings.models import Stack
+
+STACK_FILE = Path(__file__).parents[2] / "Pulumi.lab.yaml"
+NAMES = ["swx-mld-1-2", "registry", "clx-mld-41", "clx-mld-42"]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> LabFiles:
+    made = LabFiles(tmp_path)
+    ensure_keys(made, ["clx-mld-41", "clx-mld-42", "swx-mld-1-2"])
+    return made
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return load_file(STACK_FILE)
+
+
+def _plan(stack: Stack, files: LabFiles, **generations: int) -> Plan:
+    numbers = {name.replace("_", "-"): number for name, number in generations.items()}
+    return make_plan(stack, "lab", "rocestack/node:0", files, numbers)
+
+
+def _with_host(stack: Stack, **changes: Any) -> Stack:
+    host = stack.hosts[0].model_copy(update=changes)
+    return stack.model_copy(update={"hosts": (host, *stack.hosts[1:])})
+
+
+def _with_lab(stack: Stack, **changes: Any) -> Stack:
+    assert stack.lab is not None
+    return stack.model_copy(update={"lab": stack.lab.model_copy(update=changes)})
+
+
+def test_ports_follow_the_order_of_the_hosts(stack: Stack) -> None:
+    assert ports(stack) == {
+        "swx-mld-1-2": 22400,
+        "clx-mld-41": 22401,
+        "clx-mld-42": 22402,
+        "registry": 22450,
+    }
+
+
+def test_machines_and_their_addresses(stack: Stack, files: LabFiles) -> None:
+    plan = _plan(stack, files)
+    assert [machine.name for machine in plan.machines] == NAMES
+    assert [machine.kind for machine in plan.machines] == [
+        Kind.SWITCH,
+        Kind.REGISTRY,
+        Kind.NODE,
+        Kind.NODE,
+    ]
+    found = {one.name: [at.address for at in one.attachments] for one in plan.machines}
+    assert found == {
+        "swx-mld-1-2": ["10.141.0.2", "10.142.0.83", "10.142.0.163"],
+        "registry": ["10.141.0.3"],
+        "clx-mld-41": ["10.141.0.11", "10.142.0.82"],
+        "clx-mld-42": ["10.141.0.12", "10.142.0.162"],
+    }
+
+
+def test_a_cable_is_one_network_with_both_its_ends(stack: Stack, files: LabFiles) -> None:
+    plan = _plan(stack, files)
+    cables = [network for network in plan.networks if "-port-" in network.name]
+    assert [(one.name, str(one.subnet), one.mtu) for one in cables] == [
+        ("rocestack-lab-port-1-1", "10.142.0.80/29", 9216),
+        ("rocestack-lab-port-1-2", "10.142.0.160/29", 9216),
+    ]
+    for cable, node in zip(cables, ("clx-mld-41", "clx-mld-42"), strict=True):
+        on_it = [m.name for m in plan.machines if cable.name in {at.network for at in m.attachments}]
+        assert on_it == ["swx-mld-1-2", node]
+    assert plan.machine("clx-mld-41").environment["LAB_CABLES"] == "enp1f0,10.142.0.82,02:52:01:01:01:00"
+    assert plan.machine("swx-mld-1-2").environment["LAB_CABLES"] == (
+        "swp1,10.142.0.83,02:52:02:01:01:00;swp2,10.142.0.163,02:52:02:01:02:00"
+    )
+
+
+def test_the_engine_takes_the_management_network_first(stack: Stack, files: LabFiles) -> None:
+    # It publishes ports on the network whose name comes first, and routes through that one.
+    names = [network.name for network in _plan(stack, files).networks]
+    assert names[0].endswith("-management")
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("port", "interface", "network"),
+    [
+        ("1/7", "swp7", "10.142.2.48/29"),
+        ("1/32", "swp32", "10.142.10.0/29"),
+        ("1/4/2", "swp4s2", "10.142.1.80/29"),
+    ],
+)
+def test_a_cable_depends_on_its_switch_port_alone(
+    stack: Stack, files: LabFiles, port: str, interface: str, network: str
+) -> None:
+    plan = _plan(_with_host(stack, switch_port=port), files)
+    cable = next(one for one in plan.networks if one.name.endswith(port.replace("/", "-")))
+    assert str(cable.subnet) == network
+    assert f"{interface}," in plan.machine("swx-mld-1-2").environment["LAB_CABLES"]
+    # The other host's cable stays where it is.
+    assert "10.142.0.160/29" in [str(one.subnet) for one in plan.networks]
+
+
+def test_a_new_generation_has_new_volumes_and_the_old_fingerprint(stack: Stack, files: LabFiles) -> None:
+    first = _plan(stack, files).machine("clx-mld-41")
+    third = _plan(stack, files, clx_mld_41=3).machine("clx-mld-41")
+    assert [volume.name for volume in first.volumes] == ["rocestack-lab-clx-mld-41-docker-1"]
+    assert [volume.name for volume in third.volumes] == ["rocestack-lab-clx-mld-41-docker-3"]
+    assert third.fingerprint == first.fingerprint
+    assert third.labels("lab") == {
+        "rocestack.stack": "lab",
+        "rocestack.node": "clx-mld-41",
+        "rocestack.generation": "3",
+        "rocestack.fingerprint": first.fingerprint,
+    }
+
+
+def test_the_plan_is_the_same_each_time(stack: Stack, files: LabFiles) -> None:
+    assert _plan(stack, files) == _plan(stack, files)
+
+
+def test_a_changed_mounted_file_changes_the_fingerprint_of_its_machine_alone(
+    stack: Stack, files: LabFiles
+) -> None:
+    before = _plan(stack, files)
+    files.switch_password.write_text("another")
+    after = _plan(stack, files)
+    changed = [name for name in NAMES if before.machine(name) != after.machine(name)]
+    assert changed == ["swx-mld-1-2"]
+    assert replace(after.machine("swx-mld-1-2"), fingerprint="") == replace(
+        before.machine("swx-mld-1-2"), fingerprint=""
+    )
+
+
+def test_no_secret_is_in_the_plan(stack: Stack, files: LabFiles) -> None:
+    text = repr(_plan(stack, files))
+    for path in (files.switch_password, files.client_key, files.host_key("clx-mld-41")):
+        assert path.read_text().strip() not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"cable_subnet": IPv4Network("10.142.0.0/28")},
+            "no room for the cable of clx-mld-41 at switch port 1/1",
+        ),
+        ({"management_subnet": IPv4Network("10.141.0.0/28")}, "has too few addresses for 2 hosts"),
+    ],
+)
+def test_too_small_a_subnet(stack: Stack, files: LabFiles, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(LabError, match=message):
+        _plan(_with_lab(stack, **changes), files)
+
+
+def test_metal_has_no_plan(stack: Stack, files: LabFiles) -> None:
+    with pytest.raises(LabError, match="This stack has no lab"):
+        _plan(stack.model_copy(update={"lab": None}), files)
