@@ -1,0 +1,214 @@
+"""Why a shard failed: known texts of the trainer, Gloo, Redis and LMDB as one sentence and a hint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cause for a person. `consequence`: the shard fell because another one did."""
+
+    sentence: str
+    hint: str
+    consequence: bool = False
+
+
+@dataclass(frozen=True)
+class _Known:
+    pattern: re.Pattern[str]
+    sentence: str  # {0} … are the pattern's groups
+    hint: str
+    consequence: bool = False
+
+
+def _known(pattern: str, sentence: str, hint: str, *, consequence: bool = False) -> _Known:
+    return _Known(re.compile(pattern), sentence, hint, consequence)
+
+
+_NEW_TRY = "Run `pulumi up` again: it takes a new run id."
+
+# The first that fits any line is the cause, so what tells more stands before what follows from it.
+_TEXTS = (
+    _known(
+        r"rocestack-shard: error 92: (.*)",
+        "It gave up waiting: {0}.",
+        "See why the missing shards did not start: each must reach Redis over the data network.",
+        consequence=True,
+    ),
+    _known(
+        r"rocestack-shard: error 143: ",
+        "It was stopped while it waited for the other shards.",
+        _NEW_TRY,
+        consequence=True,
+    ),
+    _known(
+        r"rocestack-shard: error 91: (.*)",
+        "{0}.",
+        "Is the Redis container running on the head host, and does the data network carry traffic to it?",
+    ),
+    _known(r"rocestack-shard: error 93: (.*)", "{0}.", _NEW_TRY),
+    _known(
+        r"rocestack-shard: error 94: (.*)",
+        "{0}.",
+        "Remove the data path on each host and run `pulumi up` again.",
+    ),
+    _known(r"rocestack-shard: error \d+: (.*)", "{0}.", "See the job's settings under `rocestack:training`."),
+    _known(
+        r"Value at (\S+) was already set",
+        "The run id was used before: Redis already holds {0} of another try.",
+        _NEW_TRY,
+    ),
+    _known(
+        r"Redis at (\S+): (.*)",
+        "Redis at {0} could not be reached: {1}.",
+        "Is the Redis container running on the head host, and does the data network carry traffic to it?",
+    ),
+    _known(
+        r"Redis did not answer (\S+): (.*)",
+        "Redis went away while the shard used it: {1}.",
+        "See the Redis container on the head host and the data network to it.",
+    ),
+    _known(
+        r"Redis refused (\S+): (.*)|reply->type == REDIS_REPLY_INTEGER\. 6 vs 3",
+        "Redis does not take writes from this shard.",
+        "It must run without a password and not in protected mode; only the cluster may reach it.",
+    ),
+    _known(
+        r"Cannot create operator of type 'RedisStoreHandlerCreate'",
+        "This image's Caffe2 was built without Redis.",
+        "Build it with USE_REDIS, or use the flavour `debian`, which brings the operator.",
+    ),
+    _known(
+        r"lmdb\.cc:\d+\] mdb_status == MDB_SUCCESS\. \d+ vs 0\. (.*)",
+        "The training data cannot be opened: {0}.",
+        "Is the data set on this host, under `rocestack:training` data_path, and mounted into the container?",
+    ),
+    _known(
+        r"Unable to find address for: (\S+)",
+        "The container has no address on the interface {0}.",
+        "Set `rocestack:network` data_interface to the interface that holds the data address.",
+    ),
+    _known(
+        r"Unable to find device named: (\S+)",
+        "The container sees no RDMA device {0}.",
+        "See `ibv_devices` on the host; /dev/infiniband must be passed in. On a host without one use tcp.",
+    ),
+    _known(
+        r"Gloo was not compiled with ibverbs support",
+        "This image's Gloo was built without ibverbs.",
+        "Build it with USE_IBVERBS, or use the transport tcp.",
+    ),
+    _known(
+        r"ibv_reg_mr: Cannot allocate memory",
+        "The container may not lock memory for RDMA.",
+        "Give it the capability IPC_LOCK and an unlimited memlock.",
+    ),
+    _known(
+        r"ibverbs/pair\.cc:\d+\] rv == 0\. (?:22|61) vs 0",
+        "The RDMA device has no usable GID at the chosen index.",
+        "See `show_gids`: the index must be RoCE v2 with the data address, on every host.",
+    ),
+    _known(
+        r"wc->status == IBV_WC_SUCCESS\. (?:5|12) vs 0",
+        "RDMA packets to another shard get no answer.",
+        "Check the GID index, the MTU and the path between the hosts: `ib_write_bw -R` must work there.",
+    ),
+    _known(
+        r"wc->status == IBV_WC_SUCCESS\. (\d+) vs 0",
+        "An RDMA transfer failed with work completion status {0}.",
+        "See `ibv_wc_status` for the number; with GPU memory, the peer memory module must be loaded.",
+    ),
+    _known(
+        r"FP16MomentumSGDUpdate|c10::Half",
+        "Half precision does not work without a GPU.",
+        "Use float on hosts without a GPU.",
+    ),
+    _known(
+        r"CopyGPUToCPU",
+        "The trainer looked for a GPU.",
+        "Without a GPU it needs --use_cpu.",
+    ),
+    _known(
+        r"Exploded gradients",
+        "The training diverged: its loss rose above 40.",
+        "Lower `rocestack:training` base_learning_rate; small batches need a small one.",
+    ),
+    _known(
+        r"Epoch size must be larger than batch size times shard count",
+        "An epoch is smaller than one step of all shards.",
+        "Set `rocestack:training` epoch_size to at least batch_size times the number of shards.",
+    ),
+    _known(r"No space left on device", "The host's disk is full.", "Free space on it, then run `pulumi up`."),
+    _known(
+        r"ModuleNotFoundError: No module named '(\S+)'",
+        "The image lacks the Python module {0}.",
+        "Build the image anew; `rocestack-check` in it names what is missing.",
+    ),
+    _known(
+        r"unrecognized arguments: (.*)",
+        "The trainer does not know the arguments {0}.",
+        "This image's trainer is of another version than the job's settings.",
+    ),
+    _known(
+        r"Wait timeout for name\(s\): (\S+)",
+        "Another shard did not come within 30 s ({0}).",
+        "See that shard's own failure; all start at the same time.",
+        consequence=True,
+    ),
+    _known(
+        r"Connection reset by peer|Connection closed by peer",
+        "Another shard broke the connection.",
+        "See that shard's own failure.",
+        consequence=True,
+    ),
+    _known(
+        r"Read timeout|Call did not finish in time|Timed out waiting",
+        "Another shard stopped answering.",
+        "See that shard and the data network between the two.",
+        consequence=True,
+    ),
+)
+
+_STATUSES = {
+    125: Failure("Docker could not start the container.", "See `docker inspect` of it on that host."),
+    126: Failure("The image's start program cannot be run.", "Build the image anew."),
+    127: Failure("The image lacks the start program.", "Build the image anew; this is not one of ours."),
+    134: Failure("The trainer aborted on an error in native code.", "See the log's last lines."),
+    137: Failure("It was killed from outside.", "Somebody or the kernel killed it; see dmesg on that host."),
+    139: Failure(
+        "The trainer crashed in native code.", "See the log's last lines; is the CPU or RAM faulty?"
+    ),
+    143: Failure("It was stopped from outside.", _NEW_TRY, consequence=True),
+}
+
+_OUT_OF_MEMORY = Failure(
+    "It ran out of memory and the kernel killed it.",
+    "Lower `rocestack:training` batch_size, or give the host more memory.",
+)
+_UNKNOWN = Failure("It failed for a reason that is not known here.", "See the log's last lines.")
+
+
+def explain(lines: Sequence[str], exit_status: int, *, out_of_memory: bool = False) -> Failure:
+    """Return why a shard with this output and exit status failed.
+
+    Known texts come from runs of Caffe2 1.7.1 with Gloo and from its users' reports; what is not known is
+    said to be so.
+    """
+    if out_of_memory:
+        return _OUT_OF_MEMORY
+    for known in _TEXTS:
+        for line in lines:
+            match = known.pattern.search(line)
+            if match is not None:
+                sentence = known.sentence.format(*(group or "" for group in match.groups()))
+                return Failure(_one_full_stop(sentence), known.hint, known.consequence)
+    return _STATUSES.get(exit_status, _UNKNOWN)
+
+
+def _one_full_stop(sentence: str) -> str:
+    """Return the sentence with a capital and one full stop, without Caffe2's appendix to a quoted text."""
+    text = sentence.split(" (Error from operator", maxsplit=1)[0].rstrip(". ") + "."
+    return text[0].upper() + text[1:]

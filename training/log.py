@@ -1,0 +1,155 @@
+"""What a shard's output says: the trainer's progress and CSV lines, and the marker lines of shard.sh."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, harmonic_mean
+
+_MARK = "rocestack-shard: "
+_CSV = "rocestack-csv: "
+_FIELD = re.compile(r"(\w+)=(\S*)")
+_ITERATION = re.compile(
+    r"Finished iteration (?P<number>\d+)/(?P<count>\d+) of epoch (?P<epoch>\d+)"
+    r" \((?P<rate>\d+(?:\.\d+)?|inf) images/sec\)"
+)
+_LOSS = re.compile(r"Training loss: (?P<loss>[-+.\deE]+|nan|inf), accuracy: (?P<accuracy>[-+.\deE]+|nan)")
+
+
+class LogError(Exception):
+    """The output is not that of a finished shard; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One training step of one shard: `number` counts from 1, `epoch` from 0, `rate` is in images/s."""
+
+    epoch: int
+    number: int
+    count: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch: top-1 on the held-out pictures (0 to 1), and the mean of its steps' training losses."""
+
+    epoch: int
+    top1: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes that one device moved while the trainer ran; `kind` is ``net`` or ``rdma``."""
+
+    kind: str
+    device: str
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What a finished shard reports of itself.
+
+    `images_per_second` is the images of all steps divided by the time in them. `transport` and `interface`
+    are what the trainer was told; `traffic` is what the devices really moved.
+    """
+
+    run_id: str
+    shard: int
+    transport: str
+    interface: str
+    epochs: tuple[EpochResult, ...]
+    images_per_second: float
+    traffic: tuple[Traffic, ...]
+
+    @property
+    def busiest(self) -> Traffic | None:
+        """The device that moved the most bytes, or None without any."""
+        return max(self.traffic, key=lambda t: t.received + t.sent, default=None)
+
+
+def parse_iteration(line: str) -> Iteration | None:
+    """Return the step that `line` reports, or None if it reports none."""
+    match = _ITERATION.search(line)
+    if match is None:
+        return None
+    return Iteration(
+        epoch=int(match["epoch"]),
+        number=int(match["number"]),
+        count=int(match["count"]),
+        rate=float(match["rate"]),
+    )
+
+
+def parse_shard(lines: Sequence[str]) -> ShardResult:
+    """Return the result in a finished shard's output.
+
+    Raises LogError if the output lacks its start, its steps or its CSV rows, or if these do not fit.
+    """
+    start = _marked(lines, "start")
+    if not start:
+        raise LogError("its output lacks the line that rocestack-shard starts with")
+    iterations = [step for line in lines if (step := parse_iteration(line)) is not None]
+    if not iterations:
+        raise LogError("its output shows no training step")
+    epochs = _epochs(lines)
+    if not epochs:
+        raise LogError("its output has no row of the trainer's CSV file")
+    try:
+        return ShardResult(
+            run_id=start[0]["run_id"],
+            shard=int(start[0]["shard"]),
+            transport=start[0]["transport"],
+            interface=start[0]["interface"],
+            epochs=epochs,
+            images_per_second=harmonic_mean([step.rate for step in iterations]),
+            traffic=tuple(
+                Traffic(row["kind"], row["device"], int(row["rx_bytes"]), int(row["tx_bytes"]))
+                for row in _marked(lines, "traffic")
+            ),
+        )
+    except (KeyError, ValueError) as error:
+        raise LogError(f"its output has a line that cannot be read ({error})") from error
+
+
+def _marked(lines: Iterable[str], what: str) -> list[dict[str, str]]:
+    """Return the key=value fields of each of shard.sh's lines of one kind."""
+    begin = f"{_MARK}{what} "
+    return [dict(_FIELD.findall(line[len(begin) :])) for line in lines if line.startswith(begin)]
+
+
+def _epochs(lines: Sequence[str]) -> tuple[EpochResult, ...]:
+    rows = [
+        line.removeprefix(_CSV) for line in lines if line.startswith(_CSV) and not line.startswith(_CSV + "#")
+    ]
+    losses = _losses(lines)
+    try:
+        return tuple(
+            EpochResult(
+                epoch=int(row["epoch"]),
+                top1=float(row["top1_test_accuracy"]),
+                loss=fmean(losses[int(row["epoch"])]),
+            )
+            for row in csv.DictReader(rows)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LogError(f"its CSV file cannot be read ({error})") from error
+
+
+def _losses(lines: Iterable[str]) -> dict[int, list[float]]:
+    """Return each epoch's training losses; a loss line belongs to the step reported before it."""
+    losses: dict[int, list[float]] = {}
+    epoch = None
+    for line in lines:
+        step = parse_iteration(line)
+        loss = _LOSS.search(line)
+        if step is not None:
+            epoch = step.epoch
+        elif loss is not None and epoch is not None:
+            losses.setdefault(epoch, []).append(float(loss["loss"]))
+    return losses
