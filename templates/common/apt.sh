@@ -1,5 +1,5 @@
-# The distribution's packages, without questions; include it after host.sh.
-# shellcheck disable=SC2329  # a script calls those that it needs
+# The distribution's packages, without questions; include it after record.sh.
+# shellcheck disable=SC2154  # own is record.sh's
 
 # The dpkg lock is waited for; what apt says is shown only when it fails.
 apt_get() {
@@ -32,9 +32,9 @@ apt_update() {
   fi
 }
 
-# apt_would install|purge PACKAGE…: which packages that would bring or take, one a line.
+# apt_would install|purge|autoremove [PACKAGE…]: which packages that would bring or take, one a line.
 apt_would() {
-  apt_get -s "$1" --no-install-recommends "${@:2}" | sed -nE 's/^(Inst|Remv|Purg) ([^ ]+).*/\2/p' | LC_ALL=C sort -u
+  apt_get -s --no-install-recommends "$@" | sed -nE 's/^(Inst|Remv|Purg) ([^ ]+).*/\2/p' | LC_ALL=C sort -u
 }
 
 # apt_install PACKAGE…: install what is missing, and remember in the record whatever comes with it.
@@ -43,7 +43,7 @@ apt_install() {
   for package in "$@"; do
     package_installed "$package" || missing+=("$package")
   done
-  ((${#missing[@]})) || return 0
+  [[ -n ${missing[*]} ]] || return 0
   command -v apt-get >/dev/null ||
     die "${missing[*]} should be installed, but this host has no apt-get." "rocestack supports Debian and Ubuntu hosts."
   if [[ -n $(dpkg --audit) ]]; then
@@ -53,35 +53,42 @@ apt_install() {
   apt_update
   brought=$(apt_would install "${missing[@]}") ||
     die "apt cannot install ${missing[*]}." "see its own words above; are the host's package sources right and reachable?"
-  own[installed]=$(printf '%s\n' ${own[installed]:-} $brought | LC_ALL=C sort -u | xargs)
+  own[installed]=$(tr ' ' '\n' <<<"${own[installed]:-} $brought" | LC_ALL=C sort -u | xargs)
   record_write
   apt_get install --no-install-recommends "${missing[@]}" >/dev/null ||
     die "apt could not install ${missing[*]}." "see its own words above, then run up again."
 }
 
-# apt_purge_unneeded PACKAGE…: purge what this step brought, except these and what anything else needs.
+apt_purge() {
+  apt_get purge "$@" >/dev/null || die "apt could not remove $*." "see its own words above, then run the same command again."
+}
+
+# apt_purge_unneeded NAMES: purge what this step brought, except these and what anything else needs.
 apt_purge_unneeded() {
-  local package keep=" $* " ours=() rest would again=yes
-  for package in ${own[installed]:-}; do
-    if [[ $keep != *" $package "* ]] && dpkg-query -W "$package" >/dev/null 2>&1; then
-      ours+=("$package")
+  local package keep=" $1 " ours chosen=() safe=()
+  [[ -n ${own[installed]:-} ]] || return 0
+  ours=$(tr ' ' '\n' <<<"${own[installed]}")
+  while read -r package; do
+    if [[ $keep != *" $package "* ]]; then
+      chosen+=("$package")
     fi
-  done
-  # A package whose removal would take along one that is not ours stays.
-  while [[ $again == yes ]] && ((${#ours[@]})); do
-    again=no
-    rest=()
-    for package in "${ours[@]}"; do
-      would=$(apt_would purge "$package") || die "apt cannot say what removing $package would take along."
-      if comm -23 <(printf '%s\n' "$would") <(printf '%s\n' "${ours[@]}" | LC_ALL=C sort -u) | grep -q .; then
-        again=yes
-      else
-        rest+=("$package")
-      fi
+  done < <(comm -12 <(apt-mark showmanual | LC_ALL=C sort) <(printf '%s\n' "$ours"))
+  if [[ -n ${chosen[*]} ]] && takes_others "${chosen[@]}"; then
+    # One whose removal would take along a package that is not ours stays.
+    for package in "${chosen[@]}"; do
+      takes_others "$package" || safe+=("$package")
     done
-    ours=("${rest[@]}")
-  done
-  ((${#ours[@]})) || return 0
-  apt_get purge "${ours[@]}" >/dev/null ||
-    die "apt could not remove ${ours[*]}." "see its own words above, then run the same command again."
+    chosen=("${safe[@]}")
+  fi
+  [[ -z ${chosen[*]} ]] || apt_purge "${chosen[@]}"
+  # What came along with them goes when nothing needs it any more.
+  mapfile -t chosen < <(comm -12 <(apt_would autoremove) <(printf '%s\n' "$ours"))
+  [[ -z ${chosen[*]} ]] || apt_purge "${chosen[@]}"
+}
+
+# takes_others PACKAGE…: removing these would remove a package that is not in $ours.
+takes_others() {
+  local would
+  would=$(apt_would purge "$@") || die "apt cannot say what removing $* would take along."
+  comm -23 <(printf '%s\n' "$would") <(printf '%s\n' "$ours") | grep -q .
 }

@@ -1,5 +1,4 @@
 # What every apply and remove script needs on a host; include it after prelude.sh.
-# shellcheck disable=SC2329  # a script calls those that it needs
 
 # Stop with one sentence that says what happened, and a hint how to go on.
 die() {

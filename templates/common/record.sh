@@ -4,7 +4,7 @@
 # away only what is ours. `own` holds what the step itself must remember: before_<key>, the state that it
 # found and gives back; installed, what it brought. The record is written before anything is done, so a
 # half-done apply is known too.
-# shellcheck disable=SC2154,SC2329  # the script sets step and calls those that it needs
+# shellcheck disable=SC2154  # step is the script's, want is prelude.sh's
 declare -A had=() own=()
 records=/var/lib/rocestack
 
@@ -24,6 +24,7 @@ record_read() {
 }
 
 # For remove: without a record, what the engine says was last applied is what is ours.
+# shellcheck disable=SC2034  # had is for the script
 record_read_or_want() {
   local key
   record_read
@@ -54,7 +55,11 @@ record_write() {
       printf "%s: '%s'\n" "$key" "${own[$key]//"'"/"''"}"
     done
   } | LC_ALL=C sort >"$records/$step.new"
-  mv -f "$records/$step.new" "$records/$step"
+  if cmp -s "$records/$step.new" "$records/$step"; then
+    rm "$records/$step.new"
+  else
+    mv -f "$records/$step.new" "$records/$step"
+  fi
 }
 
 record_drop() {
