@@ -1,0 +1,45 @@
+# rocestack: what one can do here. `make` alone lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The set-up's own program; it needs Python 3.11 and nothing else.
+ENGINE = python=$$(sh engine/find_python.sh) && exec "$$python" -m engine
+PYTEST = .venv/bin/python -m pytest
+
+.PHONY: help setup lab preview destroy test test-unit test-full clean about
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'In a shell: . ./activate, then plain pulumi up, preview, destroy, … on the lab.'
+
+setup:  ## set up what is missing or has changed (seconds when nothing is)
+	@$(ENGINE) setup
+
+lab: setup  ## set up, then bring up the virtual cluster and train on it
+	@. ./activate && pulumi up --stack lab --yes --skip-preview
+	@. ./activate && python -m lab summary
+
+preview: setup  ## show what differs between the settings and the lab
+	@. ./activate && pulumi preview --stack lab --diff
+
+destroy: setup  ## take down the lab; set-up and caches stay
+	@. ./activate && pulumi destroy --stack lab --yes --skip-preview
+
+test: setup  ## set up, then run all checks and tests, the lab included
+	@. ./activate && ruff check . && mypy
+	@. ./activate && $(PYTEST) tests/unit tests/components
+	@. ./activate && $(PYTEST) tests/lab
+
+test-unit: setup  ## run the tests that need no Docker
+	@. ./activate && $(PYTEST) tests/unit tests/components
+
+test-full: test  ## run all checks and each table of tests in full
+
+about:  ## say what was chosen: CLI, plugins, Docker engine, state
+	@$(ENGINE) about
+
+clean:  ## destroy the lab, then remove all that set-up made
+	@$(ENGINE) clean
