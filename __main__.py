@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pulumi
 
 from components.cluster import metal, open_cluster, report
@@ -12,6 +15,8 @@ from settings.loader import SettingsError, load_engine
 
 def main() -> None:
     """Declare the whole stack; a wrong setting ends it before anything is touched."""
+    # The engine interrupts the program when a step failed; it has said why, and a traceback says nothing more.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     name = pulumi.get_stack()
     try:
         stack = load_engine(name)
