@@ -1,0 +1,1 @@
+"""Drop-in Pulumi resource plugins for closed networks: same types and schema as the official ones."""
