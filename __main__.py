@@ -15,7 +15,7 @@ from settings.loader import SettingsError, load_engine
 
 def main() -> None:
     """Declare the whole stack; a wrong setting ends it before anything is touched."""
-    # The engine interrupts the program when a step failed; it has said why, and a traceback says nothing more.
+    # The engine interrupts the program when a step failed. It has said why; a traceback says nothing more.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     name = pulumi.get_stack()
     try:

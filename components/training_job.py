@@ -135,7 +135,11 @@ class TrainingJob(pulumi.ComponentResource):
         found: dict[str, ContainerState | None] = {}
         for name, host in placed.items():
             observation = cluster.hosts[host.name].observation
-            if observation is None or observation.state == "unreachable":
+            if (
+                observation is None
+                or observation.state == "unreachable"
+                or "containers" in observation.unobservable
+            ):
                 found[name] = None
             elif name not in observation.containers:
                 found[name] = ContainerState("removed")

@@ -29,8 +29,9 @@ def resources(checkout: Checkout, stack: str = LAB_STACK) -> int:
     try:
         return count_resources(path.read_text())
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise EngineError(f"The state in {path} cannot be read: {error}.",
-                          f"Look at it; {path}.bak is the one before.") from None
+        raise EngineError(
+            f"The state in {path} cannot be read: {error}.", f"Look at it; {path}.bak is the one before."
+        ) from None
 
 
 def count_resources(text: str) -> int:
@@ -68,11 +69,17 @@ def ensure(checkout: Checkout, reporter: Reporter, cli: Cli) -> None:
     before = settings.read_text() if settings.exists() else None
     done = subprocess.run(
         [cli.program, "stack", "init", LAB_STACK, "--non-interactive", "--cwd", str(checkout.root)],
-        env=environment(checkout, cli), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env=environment(checkout, cli),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
-        raise EngineError(f"The stack {LAB_STACK} cannot be made: {(done.stderr or done.stdout).strip()}",
-                          f"Check {settings.name} and {checkout.passphrase}; they belong together.")
+        raise EngineError(
+            f"The stack {LAB_STACK} cannot be made: {(done.stderr or done.stdout).strip()}",
+            f"Check {settings.name} and {checkout.passphrase}; they belong together.",
+        )
     reporter.say("state", f"stack {LAB_STACK} made in {checkout.state}")
     if before is not None and settings.read_text() != before:
         reporter.say("state", f"{settings.name} had no encryptionsalt: the CLI wrote one; keep it in git")

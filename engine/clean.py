@@ -75,21 +75,32 @@ def _lab_clean(checkout: Checkout, reporter: Reporter) -> None:
         reporter.say("clean", f"{engine.host} does not answer: the lab's cached images stay there")
         return
     env = {**os.environ, "DOCKER_HOST": engine.host}
-    done = subprocess.run([str(checkout.python), "-m", "lab", "clean"], cwd=checkout.root, env=env,
-                          stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        [str(checkout.python), "-m", "lab", "clean"],
+        cwd=checkout.root,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
     if done.returncode != 0:
-        raise EngineError(f"The lab's images were not removed from {engine.host} (status {done.returncode}).",
-                          "Mend what it says above, then run make clean again.")
+        raise EngineError(
+            f"The lab's images were not removed from {engine.host} (status {done.returncode}).",
+            "Mend what it says above, then run make clean again.",
+        )
 
 
 def _remove(folder: Path) -> None:
     """Remove a folder of ours as a whole; never through a mount."""
     mounted = mounts_below(Path("/proc/self/mountinfo").read_text(), folder)
     if mounted:
-        raise EngineError(f"{mounted[0]} is still mounted; {folder} is not removed.",
-                          "End the programs that use it, then run make clean again.")
+        raise EngineError(
+            f"{mounted[0]} is still mounted; {folder} is not removed.",
+            "End the programs that use it, then run make clean again.",
+        )
     try:
         shutil.rmtree(folder)
     except OSError as error:
-        raise EngineError(f"{error.filename or folder} cannot be removed: {error.strerror}.",
-                          "Run make clean as the user who ran make setup.") from None
+        raise EngineError(
+            f"{error.filename or folder} cannot be removed: {error.strerror}.",
+            "Run make clean as the user who ran make setup.",
+        ) from None

@@ -56,14 +56,21 @@ def install(checkout: Checkout, reporter: Reporter, packages: Sequence[str]) -> 
     reporter.say("packages", f"installing from the distribution: {' '.join(packages)}")
     apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=1"]
     try:
-        reporter.run("packages", [*apt, "update"], checkout.logs / "apt-update.log",
-                     hint=hint, env=env, deadline=300)
+        reporter.run(
+            "packages", [*apt, "update"], checkout.logs / "apt-update.log", hint=hint, env=env, deadline=300
+        )
     except EngineError:
         # One dead extra source must not stop us: the lists at hand may do, and the install will tell.
         reporter.say("packages", "apt-get update failed; trying with the package lists at hand")
     with no_services():
-        reporter.run("packages", [*apt, "install", "--no-install-recommends", *packages],
-                     checkout.logs / "apt-install.log", hint=hint, env=env, deadline=900)
+        reporter.run(
+            "packages",
+            [*apt, "install", "--no-install-recommends", *packages],
+            checkout.logs / "apt-install.log",
+            hint=hint,
+            env=env,
+            deadline=900,
+        )
 
 
 @contextmanager

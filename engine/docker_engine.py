@@ -163,7 +163,12 @@ def _context() -> str:
     if client is None:
         return ""
     env = {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
-    asked = subprocess.run([client, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
-                           env=env, capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        [client, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     host = asked.stdout.strip()
     return "" if asked.returncode != 0 or host == "unix:///var/run/docker.sock" else host

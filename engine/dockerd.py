@@ -64,8 +64,13 @@ class Dockerd:
     def argv(self) -> list[str]:
         """Return the command line. Names of our own keep us apart in a containerd that is shared."""
         return [
-            "dockerd", "--config-file", str(self.config),
-            "--containerd-namespace", self.bridge, "--containerd-plugins-namespace", f"{self.bridge}-plugins",
+            "dockerd",
+            "--config-file",
+            str(self.config),
+            "--containerd-namespace",
+            self.bridge,
+            "--containerd-plugins-namespace",
+            f"{self.bridge}-plugins",
         ]
 
     def pid(self) -> int | None:
@@ -99,8 +104,10 @@ class Dockerd:
         Raises EngineError with the end of its log when it ends or stays silent.
         """
         if os.geteuid() != 0 and not self.answers():
-            raise EngineError(f"The Docker engine of this checkout does not answer at {self.host}.",
-                              "Only root can start it: run the same command as root.")
+            raise EngineError(
+                f"The Docker engine of this checkout does not answer at {self.host}.",
+                "Only root can start it: run the same command as root.",
+            )
         if self.pid() is not None:
             self._wait(None)
             return
@@ -136,8 +143,13 @@ class Dockerd:
             log.write(f"--- {time.strftime('%F %T')} start\n".encode())
             log.flush()
             return subprocess.Popen(
-                self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-                start_new_session=True, preexec_fn=_raise_open_files,  # noqa: PLW1509 (no threads here)
+                self.argv(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                preexec_fn=_raise_open_files,  # noqa: PLW1509 (no threads here)
             )
 
     def _clear_stale(self) -> None:
@@ -205,5 +217,7 @@ def unmount_below(folder: Path) -> None:
     for point in mounts_below(Path("/proc/self/mountinfo").read_text(), folder):
         done = subprocess.run(["umount", point], capture_output=True, text=True, check=False)
         if done.returncode != 0 and point in mounts_below(Path("/proc/self/mountinfo").read_text(), folder):
-            raise EngineError(f"{point} cannot be unmounted: {done.stderr.strip()}.",
-                              f"End the programs that use it (fuser -vm {point}), then run make clean again.")
+            raise EngineError(
+                f"{point} cannot be unmounted: {done.stderr.strip()}.",
+                f"End the programs that use it (fuser -vm {point}), then run make clean again.",
+            )

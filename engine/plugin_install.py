@@ -93,8 +93,10 @@ def _try_official(
     if not why:
         return "official"
     if asked == "official":
-        raise EngineError(f"The official plugins cannot be installed: {why}.",
-                          f"Unset {MODE_VARIABLE} to let our drop-ins serve instead.")
+        raise EngineError(
+            f"The official plugins cannot be installed: {why}.",
+            f"Unset {MODE_VARIABLE} to let our drop-ins serve instead.",
+        )
     reporter.say("plugins", f"no official ones: {why}")
     return "dropin"
 
@@ -112,8 +114,10 @@ def _reachable(url: str) -> bool:
 
 def _install_dropin(checkout: Checkout, cli: Cli, name: str, version: str) -> None:
     if not (checkout.root / "engine" / "plugins" / name / "__main__.py").exists():
-        raise EngineError(f"Our drop-in for {name} is missing: engine/plugins/{name}/__main__.py.",
-                          "Restore the file from git.")
+        raise EngineError(
+            f"Our drop-in for {name} is missing: engine/plugins/{name}/__main__.py.",
+            "Restore the file from git.",
+        )
     with tempfile.TemporaryDirectory(prefix="rocestack-") as folder:
         program = Path(folder) / f"pulumi-resource-{name}"
         program.write_text(wrapper(_template(), name, checkout.python))
@@ -128,8 +132,15 @@ def _install(checkout: Checkout, cli: Cli, name: str, version: str, *more: str) 
     shutil.rmtree(_program(checkout, name, version).parent, ignore_errors=True)
     argv = [cli.program, "plugin", "install", "resource", name, version, "--exact", "--reinstall", *more]
     try:
-        done = subprocess.run(argv, env=backend.environment(checkout, cli), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+        done = subprocess.run(
+            argv,
+            env=backend.environment(checkout, cli),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return f"{name} {version} was not there after {INSTALL_SECONDS:.0f} s"
     if done.returncode == 0 and _program(checkout, name, version).exists():

@@ -56,8 +56,13 @@ class Reporter:
         with log.open("wb") as sink:
             try:
                 child = subprocess.Popen(
-                    list(argv), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
-                    env=None if env is None else dict(env), cwd=cwd, start_new_session=True,
+                    list(argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=sink,
+                    env=None if env is None else dict(env),
+                    cwd=cwd,
+                    start_new_session=True,
                 )
             except OSError as error:
                 raise EngineError(f"{stage}: {argv[0]} cannot be started: {error.strerror}.", hint) from None

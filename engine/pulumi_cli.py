@@ -84,9 +84,14 @@ def ensure(checkout: Checkout, reporter: Reporter) -> Cli:
     for source in sources:
         found = _FINDERS[source](checkout, reporter, reasons)
         if found is not None:
-            stamps.write(checkout.engine / "cli.json", {
-                "key": _key(checkout), "cli": asdict(found), "files": stamps.fingerprint(_files(found)),
-            })
+            stamps.write(
+                checkout.engine / "cli.json",
+                {
+                    "key": _key(checkout),
+                    "cli": asdict(found),
+                    "files": stamps.fingerprint(_files(found)),
+                },
+            )
             reporter.say("pulumi", f"{found.version}, {found.detail}: {found.program}")
             return found
     raise EngineError(
@@ -112,8 +117,13 @@ def _installed(checkout: Checkout, reporter: Reporter, reasons: list[str]) -> Cl
     if program is None or pinned is None:
         reasons.append("no pulumi on PATH")
         return None
-    asked = subprocess.run([program, "version"], capture_output=True, text=True, check=False,
-                           env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"})
+    asked = subprocess.run(
+        [program, "version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+    )
     found = versions.parse(asked.stdout)
     beside = str(Path(program).resolve().parent)
     host = shutil.which(BINARIES[1], path=os.pathsep.join((beside, search)))
@@ -154,8 +164,14 @@ def _download(checkout: Checkout, reporter: Reporter, reasons: list[str]) -> Cli
         reporter.say("pulumi", f"no download: {why}")
         reasons.append(why)
         return None
-    return Cli("download", "the vendor's download", version, str(checkout.bin / BINARIES[0]),
-               str(checkout.bin / BINARIES[1]), version)
+    return Cli(
+        "download",
+        "the vendor's download",
+        version,
+        str(checkout.bin / BINARIES[0]),
+        str(checkout.bin / BINARIES[1]),
+        version,
+    )
 
 
 def _published_digest(version: str, archive: str) -> str:
@@ -206,8 +222,14 @@ def _unpack(archive: Path, target: Path) -> None:
 def _build(checkout: Checkout, reporter: Reporter, reasons: list[str]) -> Cli | None:
     pins = Pins.of(checkout)
     detail = go_build.binaries(checkout, reporter, checkout.bin)
-    return Cli("build", detail, pins.cli_version, str(checkout.bin / BINARIES[0]),
-               str(checkout.bin / BINARIES[1]), pins.host_version)
+    return Cli(
+        "build",
+        detail,
+        pins.cli_version,
+        str(checkout.bin / BINARIES[0]),
+        str(checkout.bin / BINARIES[1]),
+        pins.host_version,
+    )
 
 
 _FINDERS = {"installed": _installed, "download": _download, "build": _build}

@@ -40,7 +40,9 @@ def ensure(checkout: Checkout, reporter: Reporter) -> None:
     _need_venv_module(checkout, reporter)
     reporter.say("python", "making .venv from requirements.txt and requirements-dev.txt")
     reporter.run(
-        "python", [base_python(), "-m", "venv", "--clear", str(checkout.venv)], checkout.logs / "venv.log",
+        "python",
+        [base_python(), "-m", "venv", "--clear", str(checkout.venv)],
+        checkout.logs / "venv.log",
         hint="Install the Python package that holds venv and ensurepip (Debian: python3-venv).",
     )
     install(checkout, reporter, ["-r", str(checkout.root / REQUIREMENTS[-1])])
@@ -56,7 +58,9 @@ def install(checkout: Checkout, reporter: Reporter, what: list[str], target: Pat
         shutil.rmtree(target, ignore_errors=True)
         argv += ["--no-deps", "--target", str(target)]
     reporter.run(
-        "python", [*argv, *what], checkout.logs / "pip.log",
+        "python",
+        [*argv, *what],
+        checkout.logs / "pip.log",
         hint="Check that pip reaches its package index (pip config list), then run the same command again.",
     )
 

@@ -72,8 +72,15 @@ def lab_setup(checkout: Checkout, reporter: Reporter, engine: docker_engine.Engi
     reporter.say("lab", "keys, certificates, base image")
     env = {**os.environ, "DOCKER_HOST": engine.host}
     env["PATH"] = os.pathsep.join([str(checkout.venv / "bin"), env.get("PATH", "")])
-    done = subprocess.run([str(checkout.python), "-m", "lab", "setup"], cwd=checkout.root, env=env,
-                          stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        [str(checkout.python), "-m", "lab", "setup"],
+        cwd=checkout.root,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
     if done.returncode != 0:
-        raise EngineError(f"The lab's own set-up failed with status {done.returncode}; it says why above.",
-                          "Mend that and run the same command again: what is done stays done.")
+        raise EngineError(
+            f"The lab's own set-up failed with status {done.returncode}; it says why above.",
+            "Mend that and run the same command again: what is done stays done.",
+        )

@@ -28,7 +28,9 @@ def ensure(checkout: Checkout, reporter: Reporter) -> None:
     if distro.can_install():
         distro.install(checkout, reporter, [*required, *useful])
     elif required:
-        raise EngineError(f"Programs that the lab needs are missing: {', '.join(required)}.",
-                          distro.how_to_install(required))
+        raise EngineError(
+            f"Programs that the lab needs are missing: {', '.join(required)}.",
+            distro.how_to_install(required),
+        )
     else:
         reporter.say("packages", f"not here: {', '.join(useful)}; the nodes' base image must then be pulled")

@@ -1,3 +1,4 @@
+# shellcheck disable=SC2034  # the script that includes this reads `want`
 # Read the wanted settings from standard input into the associative array `want`.
 #
 # A line is  key: 'value'  (YAML to the engine, which then prints a diff per key; a quote in a value is

@@ -15,9 +15,13 @@ try:
 except FileNotFoundError:
     config = {}
 except ValueError as error:
-    sys.exit(f"rocestack: {path} is not JSON ({error}), so it is left as it is.\nHint: repair it, or move it away.")
+    sys.exit(
+        f"rocestack: {path} is not JSON ({error}), so it is left as it is.\nHint: repair it, or move it away."
+    )
 if not isinstance(config, dict):
-    sys.exit(f"rocestack: {path} is not a JSON object, so it is left as it is.\nHint: repair it, or move it away.")
+    sys.exit(
+        f"rocestack: {path} is not a JSON object, so it is left as it is.\nHint: repair it, or move it away."
+    )
 
 before = dict(config)
 for order in orders:

@@ -23,7 +23,7 @@ class LabCluster:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the activated shell; a failure shows all that it printed."""
         done = subprocess.run(
-            ["bash", "-c", '. ./activate && exec "$@"', "--", *command],
+            ["bash", "-c", '. ./activate lab && exec "$@"', "--", *command],
             cwd=ROOT,
             env={**os.environ, "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,

@@ -118,9 +118,15 @@ def make(folder):
         tree = os.path.join(folder, name)
         listing = write_patches(tree, half, per_label)
         run_tool(
-            "convert_imageset", "--backend=lmdb", "--resize_height=%d" % STORED_PIXELS,
-            "--resize_width=%d" % STORED_PIXELS, "--encoded", "--encode_type=jpg",
-            tree + "/", listing, tree + "_lmdb",
+            "convert_imageset",
+            "--backend=lmdb",
+            "--resize_height=%d" % STORED_PIXELS,
+            "--resize_width=%d" % STORED_PIXELS,
+            "--encoded",
+            "--encode_type=jpg",
+            tree + "/",
+            listing,
+            tree + "_lmdb",
         )
         if read_records(tree + "_lmdb")[0] != per_label * len(photographs()):
             raise DatasetError("convert_imageset left out pictures of %s" % tree)
