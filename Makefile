@@ -19,22 +19,21 @@ setup:  ## set up what is missing or has changed (seconds when nothing is)
 	@$(ENGINE) setup
 
 lab: setup  ## set up, then bring up the virtual cluster and train on it
-	@. ./activate && pulumi up --stack lab --yes --skip-preview
-	@. ./activate && python -m lab summary
+	@. ./activate lab && pulumi up --stack lab --yes --skip-preview
+	@. ./activate lab && python -m lab summary
 
 preview: setup  ## show what differs between the settings and the lab
-	@. ./activate && pulumi preview --stack lab --diff
+	@. ./activate lab && pulumi preview --stack lab --diff
 
 destroy: setup  ## take down the lab; set-up and caches stay
-	@. ./activate && pulumi destroy --stack lab --yes --skip-preview
+	@. ./activate lab && pulumi destroy --stack lab --yes --skip-preview
 
 test: setup  ## set up, then run all checks and tests, the lab included
-	@. ./activate && ruff check . && mypy
-	@. ./activate && $(PYTEST) tests/unit tests/components
-	@. ./activate && $(PYTEST) tests/lab
+	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components
+	@. ./activate lab && $(PYTEST) -x tests/plugins tests/lab
 
-test-unit: setup  ## run the tests that need no Docker
-	@. ./activate && $(PYTEST) tests/unit tests/components
+test-unit: setup  ## run the checks and tests that need no Docker engine
+	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components
 
 test-full: test  ## run all checks and each table of tests in full
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from onyx import ports as port_names
 from onyx.errors import WantedError
 from onyx.state import percent
+from settings import flat
 
-_LINE = re.compile(r"^([a-z][a-z0-9_]*): '(.*)'$")
 # Lines that travel with the settings but are no settings of the switch.
 _BESIDE = ("generation", "node")
 _DRIFT_PREFIX = "drift_"
@@ -59,17 +59,16 @@ class Wanted:
 
 
 def parse_lines(text: str) -> dict[str, str]:
-    """Return the values of flat lines; a quote in a value is doubled. Raises WantedError for other lines."""
-    values = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = _LINE.match(line)
-        if match is None:
-            # The line itself is not repeated: what is malformed may hold anything, a password too.
-            raise WantedError(f"line {number} of the settings has not the form key: 'value'")
-        key = match.group(1)
-        if key not in _BESIDE and not key.startswith(_DRIFT_PREFIX):
-            values[key] = match.group(2).replace("''", "'")
-    return values
+    """Return the settings in flat lines, without what only travels with them. Raises WantedError."""
+    try:
+        values = flat.parse(text)
+    except ValueError as error:
+        raise WantedError(f"the settings cannot be read: {error}") from error
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in _BESIDE and not key.startswith(_DRIFT_PREFIX)
+    }
 
 
 def read_wanted(values: Mapping[str, str]) -> Wanted:

@@ -34,12 +34,13 @@ def render(values: Mapping[str, str]) -> str:
 def parse(text: str) -> dict[str, str]:
     """Return the values in `text`, the inverse of `render`.
 
-    Raises ValueError that names the first line which is no setting line.
+    Raises ValueError with the number of the first line that is no setting line. The line itself is not
+    repeated: what is malformed may hold anything.
     """
     values: dict[str, str] = {}
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), start=1):
         match = _LINE.match(line)
         if match is None:
-            raise ValueError(f"this is not a setting line: {line!r}")
+            raise ValueError(f"line {number} is not a setting line (key: 'value')")
         values[match.group(1)] = match.group(2).replace("''", "'")
     return values

@@ -111,7 +111,10 @@ user: 'admin'
     [
         (GOOD, "onyx apply: the switch's password is missing: set the variable ROCESTACK_SWITCH_PASSWORD\n"),
         (GOOD.replace("'L3'", "'L9'"), "onyx apply: setting 'trust': found 'L9'"),
-        ("nonsense\n", "onyx apply: line 1 of the settings has not the form key: 'value'\n"),
+        (
+            "nonsense\n",
+            "onyx apply: the settings cannot be read: line 1 is not a setting line (key: 'value')\n",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_no_connection(

@@ -50,7 +50,7 @@ def test_lines_that_are_no_settings_are_passed_over() -> None:
 
 
 def test_a_malformed_line_is_named_but_not_repeated() -> None:
-    with pytest.raises(WantedError, match="line 2 of the settings") as caught:
+    with pytest.raises(WantedError, match="line 2 is not a setting line") as caught:
         parse_lines("pool: 'roce'\npassword hunter2\n")
     assert "hunter2" not in str(caught.value)
 

@@ -74,5 +74,5 @@ def test_all_faults_at_once() -> None:
 
 
 def test_a_line_that_is_none() -> None:
-    with pytest.raises(RequestError, match="not a setting line: 'shards = 2'"):
+    with pytest.raises(RequestError, match="line 1 is not a setting line"):
         parse_request("shards = 2\n")
