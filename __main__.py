@@ -9,6 +9,7 @@ import pulumi
 
 from components.cluster import metal, open_cluster, report
 from components.program import declare
+from components.training_job import describe
 from facts import checkpoint
 from settings.loader import SettingsError, load_engine
 
@@ -36,6 +37,7 @@ def main() -> None:
     pulumi.export("hosts", {one.access.name: one.where for one in cluster.hosts.values()})
     pulumi.export("switch", cluster.switch.where)
     pulumi.export("image", declared.image.reference)
+    pulumi.export("job", describe(stack))
     pulumi.export("training", declared.job.figures)
     pulumi.export("standins", list(machines.standins))
 

@@ -50,6 +50,16 @@ def trainer_arguments(stack: Stack, shard: int, run: str) -> list[str]:
     return ["--use_cpu", *(part for name, value in flags.items() for part in (f"--{name}", value))]
 
 
+def describe(stack: Stack) -> str:
+    """Return in words what is trained, for the stack's outputs."""
+    training = stack.training
+    return (
+        f"ResNet-{training.num_layers} on photographs, {training.num_labels} labels, "
+        f"{training.image_size} px, {training.num_epochs} epochs of {training.epoch_size} images, "
+        f"batch {training.batch_size} on each of {len(stack.hosts)} shards"
+    )
+
+
 class TrainingJob(pulumi.ComponentResource):
     """One distributed training: a dataset on each host, Redis on the head, a shard per host, and the wait.
 

@@ -97,5 +97,9 @@ def plan_step(
     ]
     if not drift:
         return StepPlan(recorded.generation, recorded.notes)
-    notes = {f"{_NOTE}{one.key}": f"found {one.found or 'nothing'}, wanted {one.wanted}" for one in drift}
+    # The count of repairs makes the same drift a new line each time.
+    notes = {
+        f"{_NOTE}{one.key}": f"found {one.found or 'nothing'}, wanted {one.wanted} (repair {recorded.generation})"
+        for one in drift
+    }
     return StepPlan(recorded.generation + 1, notes, tuple(drift))

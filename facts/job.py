@@ -60,8 +60,9 @@ def plan_containers(
             drift.append(Difference(hosts[name], step, name, status, healthy[-1]))
     if not drift:
         return JobPlan(generation, note)
-    text = "; ".join(f"{one.key} on {one.host} found {one.found}, wanted {one.wanted}" for one in drift)
-    return JobPlan(generation + 1, text, tuple(drift))
+    told = "; ".join(f"{one.key} on {one.host} found {one.found}, wanted {one.wanted}" for one in drift)
+    # The count makes the same drift a new line each time.
+    return JobPlan(generation + 1, f"{told} (repair {generation})", tuple(drift))
 
 
 def run_id(settings: Mapping[str, object], generation: int) -> str:

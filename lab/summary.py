@@ -28,40 +28,41 @@ def read_outputs(stack_name: str) -> Mapping[str, Any]:
 
 
 def summarise(outputs: Mapping[str, Any]) -> str:
-    """Return the summary as text; absent outputs are left out, those of unknown names shown as they are."""
+    """Return the summary as text; what the stack has no output for is left out."""
     if not outputs:
         return "The lab is not up: the stack has no outputs. `make lab` brings it up.\n"
     lines = ["", "The cluster"]
-    rest = dict(outputs)
-    hosts = rest.pop("hosts", {})
-    for name, where in hosts.items() if isinstance(hosts, dict) else []:
+    hosts = outputs.get("hosts", {})
+    for name, where in hosts.items():
         lines.append(f"  {name:<14} {where}")
-    if "switch" in rest:
-        lines.append(f"  {'switch':<14} {rest.pop('switch')}")
+    if "switch" in outputs:
+        lines.append(f"  {'switch':<14} {outputs['switch']}")
     if hosts:
         key, known = ".lab/keys/client/id_ed25519", ".lab/keys/known_hosts"
-        lines.append(f"  log in         ssh -i {key} -o UserKnownHostsFile={known} -p PORT root@127.0.0.1")
-    training = rest.pop("training", None)
+        lines.append(f"  {'log in':<14} ssh -i {key} -o UserKnownHostsFile={known} -p PORT root@127.0.0.1")
+    training = outputs.get("training")
     if training:
-        lines += ["", "The training", *_block(training)]
-    standins = rest.pop("standins", [])
-    if rest:
-        lines += ["", "Also", *_block(rest)]
+        lines += ["", "The training", *_training(training, str(outputs.get("job", "")))]
+    if "image" in outputs:
+        lines.append(f"  {'image':<14} {outputs['image']}")
+    standins = outputs.get("standins", [])
     if standins:
-        lines += ["", f"Stand-ins for hardware (lab/README.md): {', '.join(map(str, standins))}"]
+        lines += ["", f"Stand-ins for hardware (lab/README.md): {', '.join(standins)}"]
     return "\n".join(lines) + "\n"
 
 
-def _block(values: Any, indent: str = "  ") -> list[str]:
-    """Return nested values as indented lines, one figure a line."""
-    if not isinstance(values, dict):
-        return [f"{indent}{values}"]
-    lines = []
-    for key, value in values.items():
-        name = str(key).replace("_", " ")
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}", *_block(value, indent + "  ")]
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            lines.append(f"{indent}{name:<24} {shown}")
+def _training(figures: Mapping[str, Any], job: str) -> list[str]:
+    """Return what was trained, a line per shard with its accuracy after each epoch, and all together."""
+    lines = [f"  {'job':<14} {job}"] if job else []
+    for shard in figures["shards"]:
+        epochs = " ".join(f"{one:.2f}" for one in shard["top1_per_epoch"])
+        lines.append(
+            f"  {'shard ' + str(shard['shard']):<14} {shard['host']}: top-1 {shard['final_top1']:.3f} "
+            f"(per epoch {epochs}), {shard['images_per_second']:.1f} images/s, "
+            f"{shard['bytes_sent'] / 1e9:.2f} GB sent"
+        )
+    lines.append(
+        f"  {'together':<14} top-1 {figures['final_top1']:.3f}, {figures['images_per_second']:.1f} images/s, "
+        f"transport {figures['transport']} on {figures['interface']}, run {figures['run_id']}"
+    )
     return lines

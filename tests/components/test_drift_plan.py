@@ -146,4 +146,4 @@ def test_switch_drift_changes_the_switch_alone(applied: Program) -> None:
         )
     )
     assert _changed(applied, again) == {"swx-mld-1-2/switch_qos.roce"}
-    assert "drift_trust: 'found L2, wanted L3'" in again.stdin("swx-mld-1-2/switch_qos.roce")
+    assert "drift_trust: 'found L2, wanted L3 (repair 1)'" in again.stdin("swx-mld-1-2/switch_qos.roce")

@@ -32,7 +32,7 @@ def test_a_change_of_wishes_is_no_drift() -> None:
 
 def test_drift_is_told_by_what_was_found_and_what_is_wanted() -> None:
     plan = plan_step("h", "c.s", WANTED, CLEAN, {**WANTED, "pfc": "0,0,0,0"})
-    assert plan.lines() == {"generation": "2", "drift_pfc": "found 0,0,0,0, wanted 0,0,0,1"}
+    assert plan.lines() == {"generation": "2", "drift_pfc": "found 0,0,0,0, wanted 0,0,0,1 (repair 1)"}
     assert [str(one) for one in plan.drift] == ["h c.s.pfc: found '0,0,0,0', wanted '0,0,0,1'"]
 
 
@@ -41,17 +41,18 @@ def test_the_same_drift_again_is_seen_again() -> None:
     applied = Recorded(values=WANTED, generation=first.generation, notes=first.notes)
     second = plan_step("h", "c.s", WANTED, applied, {**WANTED, "pfc": "0"})
     assert second.generation == 3
-    assert second.notes == first.notes
+    assert first.notes == {"drift_pfc": "found 0, wanted 0,0,0,1 (repair 1)"}
+    assert second.notes == {"drift_pfc": "found 0, wanted 0,0,0,1 (repair 2)"}
 
 
 def test_a_change_and_a_drift_of_one_setting_both_show() -> None:
     plan = plan_step("h", "c.s", {**WANTED, "trust": "both"}, CLEAN, {**WANTED, "trust": "pcp"})
-    assert plan.notes == {"drift_trust": "found pcp, wanted both"}
+    assert plan.notes == {"drift_trust": "found pcp, wanted both (repair 1)"}
 
 
 def test_a_fact_that_is_gone_reads_as_nothing() -> None:
     plan = plan_step("h", "c.s", WANTED, CLEAN, {**WANTED, "trust": ""})
-    assert plan.notes == {"drift_trust": "found nothing, wanted dscp"}
+    assert plan.notes == {"drift_trust": "found nothing, wanted dscp (repair 1)"}
 
 
 def test_the_record_is_read_back_from_stdin() -> None:

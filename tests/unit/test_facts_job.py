@@ -39,7 +39,7 @@ def test_an_unknown_host_is_no_drift() -> None:
 def test_any_other_end_is_drift(state: ContainerState, says: str) -> None:
     found = {"s0": ContainerState("exited 0", "2"), "s1": state}
     plan = plan_containers("t.s", RECORDED, found, HOSTS)
-    assert (plan.generation, plan.note) == (3, says)
+    assert (plan.generation, plan.note) == (3, f"{says} (repair 2)")
     assert len(plan.drift) == 1
 
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from lab.summary import summarise
 
+SHARD = {
+    "bytes_sent": 2_469_000_000,
+    "final_top1": 0.7969,
+    "host": "clx-mld-41",
+    "images_per_second": 20.18,
+    "shard": 0,
+    "top1_per_epoch": [0.6042, 0.7969],
+}
 OUTPUTS = {
     "hosts": {"clx-mld-41": "root@127.0.0.1 port 22401"},
     "switch": "admin@127.0.0.1 port 22400",
     "image": "registry:5000/rocestack/caffe2:1",
+    "job": "ResNet-18 on photographs",
     "training": {
+        "final_top1": 0.7969,
+        "images_per_second": 20.18,
+        "interface": "enp1f0",
+        "run_id": "72e5",
+        "shards": [SHARD],
         "transport": "tcp",
-        "shards": {"0": {"top1_accuracy": [0.5, 0.75], "images_per_second": 30.5}},
     },
     "standins": ["mlnx_qos", "kernel package"],
 }
@@ -20,10 +33,12 @@ def test_all_that_is_known_is_shown() -> None:
     lines = summarise(OUTPUTS).splitlines()
     assert "  clx-mld-41     root@127.0.0.1 port 22401" in lines
     assert "  switch         admin@127.0.0.1 port 22400" in lines
-    assert "  transport                tcp" in lines
-    assert "      top1 accuracy            0.5, 0.75" in lines
-    assert "      images per second        30.5" in lines
-    assert "  image                    registry:5000/rocestack/caffe2:1" in lines
+    assert "  job            ResNet-18 on photographs" in lines
+    assert (
+        "  shard 0        clx-mld-41: top-1 0.797 (per epoch 0.60 0.80), 20.2 images/s, 2.47 GB sent" in lines
+    )
+    assert "  together       top-1 0.797, 20.2 images/s, transport tcp on enp1f0, run 72e5" in lines
+    assert "  image          registry:5000/rocestack/caffe2:1" in lines
     assert lines[-1] == "Stand-ins for hardware (lab/README.md): mlnx_qos, kernel package"
 
 
