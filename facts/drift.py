@@ -98,8 +98,9 @@ def plan_step(
     if not drift:
         return StepPlan(recorded.generation, recorded.notes)
     # The count of repairs makes the same drift a new line each time.
+    repair = f"repair {recorded.generation}"
     notes = {
-        f"{_NOTE}{one.key}": f"found {one.found or 'nothing'}, wanted {one.wanted} (repair {recorded.generation})"
+        f"{_NOTE}{one.key}": f"found {one.found or 'nothing'}, wanted {one.wanted} ({repair})"
         for one in drift
     }
     return StepPlan(recorded.generation + 1, notes, tuple(drift))
