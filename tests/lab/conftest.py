@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -35,6 +36,33 @@ class LabCluster:
         if check:
             assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def interrupt_up_when(self, said: str, deadline: float = 600) -> str:
+        """Run `up` until it prints `said`, interrupt it as Ctrl-C does, and return all that it printed."""
+        process = subprocess.Popen(
+            ["bash", "-c", ". ./activate lab && exec pulumi up --stack lab --yes --skip-preview", "--"],
+            cwd=ROOT,
+            env={**os.environ, "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        end = time.monotonic() + deadline
+        lines = []
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                if said in line:
+                    process.send_signal(signal.SIGINT)
+                    said = "\0"
+                assert time.monotonic() < end, "".join(lines)
+            assert process.wait(timeout=60) != 0, "".join(lines)
+        finally:
+            process.kill()
+        return "".join(lines)
 
     def up(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Bring the stack up without a question."""

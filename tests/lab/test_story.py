@@ -73,9 +73,9 @@ def test_up_ends_with_a_finished_training(lab: LabCluster, operator_before: list
     lab.up()
     training = lab.outputs()["training"]
     assert len(training["shards"]) == 2
+    # Eight classes: chance is 0.125, recorded runs end between 0.66 and 0.77 on average.
+    assert training["final_top1"] >= 0.5
     for shard in training["shards"]:
-        # Eight classes: chance is 0.125, recorded runs end between 0.73 and 0.76.
-        assert shard["final_top1"] > 0.3
         assert len(shard["top1_per_epoch"]) == 4
     assert training["images_per_second"] > 0
     assert training["transport"] == "tcp"
@@ -198,13 +198,23 @@ def test_a_failing_training_says_why_and_stops_all_shards(lab: LabCluster, tmp_p
         assert state.strip() == "false"
 
 
-def test_a_lost_node_and_a_failed_job_are_repaired_by_one_up(lab: LabCluster) -> None:
+def test_a_lost_node_is_made_again_and_an_interrupted_up_is_continued(lab: LabCluster) -> None:
     lab.run("docker", "rm", "-f", SECOND)
+    said = lab.interrupt_up_when("epoch 1, step")
+    assert "Traceback" not in said
+    run = _run_id(lab)
     lab.up()
     assert lab.is_clean()
     assert "mtu 9000" in lab.on(SECOND, "ip", "link", "show", "enp1f0")
-    for shard in lab.outputs()["training"]["shards"]:
-        assert shard["final_top1"] > 0.3
+    training = lab.outputs()["training"]
+    assert training["final_top1"] >= 0.5
+    # The shards of the interrupted run went on, and the second run waited for those very ones.
+    assert training["run_id"] == run
+
+
+def _run_id(lab: LabCluster) -> str:
+    label = '{{index .Config.Labels "rocestack.run_id"}}'
+    return lab.on(HEAD, "docker", "inspect", "-f", label, "caffe2-shard-0").strip()
 
 
 def test_no_secret_is_in_the_state_in_clear(lab: LabCluster) -> None:
@@ -213,6 +223,13 @@ def test_no_secret_is_in_the_state_in_clear(lab: LabCluster) -> None:
     password = (ROOT / ".lab" / "switch" / "password").read_text().strip()
     assert password not in exported
     assert key.splitlines()[2] not in exported
+
+
+_FILES_OF_OURS = (
+    "shopt -s nullglob; echo /etc/rocestack/* /var/lib/rocestack/* /usr/local/lib/rocestack/* "
+    "/etc/systemd/system/rocestack-* /etc/modprobe.d/rocestack* /etc/sysctl.d/*rocestack* "
+    "/etc/docker/certs.d/* /data/*"
+)
 
 
 def test_the_remove_twins_leave_the_nodes_as_they_were(lab: LabCluster) -> None:
@@ -224,16 +241,9 @@ def test_the_remove_twins_leave_the_nodes_as_they_were(lab: LabCluster) -> None:
     assert components
     lab.destroy(*(part for urn in components for part in ("--target", urn)))
     for node in NODES:
-        assert (
-            lab.on(node, "find", "/etc/rocestack", "/var/lib/rocestack", "-type", "f", check=False).count(
-                "\n"
-            )
-            <= 2
-        )
+        assert lab.on(node, "bash", "-c", _FILES_OF_OURS).strip() == ""
         assert "31.31.31." not in lab.on(node, "ip", "-4", "address")
         assert "172.30." not in lab.on(node, "ip", "-4", "route")
-        assert "rocestack" not in lab.on(node, "systemctl", "list-unit-files", "--no-legend")
-        assert "rocestack" not in lab.on(node, "ls", "/etc/modprobe.d", "/etc/sysctl.d")
 
 
 def test_destroy_leaves_nothing_of_ours(lab: LabCluster, operator_before: list[str]) -> None:
