@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _THREADS = 12
-_TIMEOUT_SECONDS = 120
+# How long an engine may be silent: removing a volume of gigabytes on a busy disk takes minutes.
+_TIMEOUT_SECONDS = 600
 
 
 class Refused(PluginError):
