@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PYTHON = [
     "__main__.py",
-    *("settings", "facts", "components", "onyx", "training", "lab", "engine", "tests"),
+    *("settings", "facts", "components", "onyx", "training", "lab", "engine", "policy", "bench", "tests"),
 ]
 
 # Who may import whom: a room and the rooms of ours that it may use (docs/explanation.md has the picture).
@@ -26,6 +26,7 @@ ROOMS = {
     "components": {"settings", "facts", "onyx"},
     "lab": {"settings", "components", "facts"},
     "engine": set(),
+    "policy": {"settings"},
     "__main__": {"settings", "facts", "components", "lab"},
 }
 
