@@ -65,6 +65,20 @@ class SshServer:
         return done.stderr.count("Accepted publickey")
 
 
+LABEL = "rocestack.test"
+
+
+@pytest.fixture
+def mark() -> Iterator[str]:
+    """Return a name for this test's Docker objects; whatever carries it as LABEL is removed after it."""
+    name = f"rocestack-test-{uuid.uuid4().hex[:8]}"
+    yield name
+    for kind, removal in (("container", ("rm", "-f", "-v")), ("network", ("rm",)), ("volume", ("rm",))):
+        listing = ("ls", "-a", "-q") if kind == "container" else ("ls", "-q")
+        for found in run("docker", kind, *listing, "--filter", f"label={LABEL}={name}").split():
+            run("docker", kind, *removal, found)
+
+
 @pytest.fixture(scope="session")
 def image() -> str:
     """Return the lab's node image."""

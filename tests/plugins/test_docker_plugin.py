@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.utils import version_lt
+from pulumi.runtime.proto import provider_pb2
 
 from engine.plugins.common import wire
-from tests.plugins.conftest import SshServer, run
+from tests.plugins.conftest import LABEL, SshServer, run
 from tests.plugins.harness import Failed, PluginProcess
 
 CONTAINER = "docker:index/container:Container"
@@ -20,18 +21,6 @@ NETWORK = "docker:index/network:Network"
 VOLUME = "docker:index/volume:Volume"
 IMAGE = "docker:index/remoteImage:RemoteImage"
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-LABEL = "rocestack.test"
-
-
-@pytest.fixture
-def mark() -> Iterator[str]:
-    """Return a name for this test's objects; whatever it leaves is removed."""
-    name = f"rocestack-test-{uuid.uuid4().hex[:8]}"
-    yield name
-    for kind, removal in (("container", ("rm", "-f", "-v")), ("network", ("rm",)), ("volume", ("rm",))):
-        listing = ("ls", "-a", "-q") if kind == "container" else ("ls", "-q")
-        for found in run("docker", kind, *listing, "--filter", f"label={LABEL}={name}").split():
-            run("docker", kind, *removal, found)
 
 
 @pytest.fixture
@@ -157,6 +146,99 @@ def test_attach_waits_for_the_end_and_brings_the_logs(plugin: PluginProcess, ima
     assert (state["exitCode"], state["containerLogs"]) == (5.0, "done\n")
 
 
+@pytest.mark.parametrize(("grace", "orderly"), [(20.0, True), (0.0, False)])
+def test_a_container_has_its_grace_period(
+    plugin: PluginProcess, image: str, mark: str, grace: float, orderly: bool
+) -> None:
+    plugin.create(VOLUME, {"name": mark, "labels": labels(mark)})
+    ending = (
+        "trap 'sleep 1; echo ended > /out/file; exit 0' TERM; touch /out/ready; while :; do sleep 0.2; done"
+    )
+    mounts = [{"type": "volume", "source": mark, "target": "/out"}]
+    wanted = sleeper(
+        image, mark, command=[ending], mounts=mounts, destroyGraceSeconds=grace, stopSignal="SIGTERM"
+    )
+    ready = {"tests": ["CMD", "test", "-e", "/out/ready"], "interval": "200ms"}
+    id_, state = plugin.create(CONTAINER, {**wanted, "healthcheck": ready, "wait": True})
+    plugin.delete(CONTAINER, id_, state)
+    found = run("docker", "run", "--rm", "-v", f"{mark}:/out", "--entrypoint", "/bin/ls", image, "/out")
+    assert ("file" in found.split()) is orderly
+    plugin.delete(CONTAINER, id_, state)
+
+
+def test_a_container_that_removes_itself(plugin: PluginProcess, image: str, mark: str) -> None:
+    ending = sleeper(image, mark, command=["exit 0"], rm=True)
+    with pytest.raises(Failed, match=r"it ended at once and removed itself \(rm\)"):
+        plugin.create(CONTAINER, ending)
+    job = {**ending, "mustRun": False}
+    id_, state = plugin.create(CONTAINER, job)
+    inputs = plugin.check(CONTAINER, job)
+    assert plugin.read(CONTAINER, id_, inputs, state).id == id_, "it has done as it was told"
+    plugin.delete(CONTAINER, id_, state)
+    running = plugin.check(CONTAINER, sleeper(image, mark, rm=True))
+    id_, state = plugin.create(CONTAINER, running)
+    run("docker", "stop", "-t", "0", mark)
+    assert plugin.read(CONTAINER, id_, running, state).id == "", "it must run, and is gone"
+    plugin.delete(CONTAINER, id_, state)
+
+
+def test_limits_change_in_place(plugin: PluginProcess, image: str, mark: str) -> None:
+    olds = plugin.check(CONTAINER, sleeper(image, mark, memory=64.0, cpuPeriod=50000.0, cpuQuota=25000.0))
+    id_, state = plugin.create(CONTAINER, olds)
+    news = sleeper(image, mark, memory=256.0, cpuPeriod=50000.0, cpuQuota=40000.0)
+    changed = plugin.diff(CONTAINER, olds, news)
+    assert (sorted(changed.detailedDiff), list(changed.replaces)) == (["cpuQuota", "memory"], [])
+    plugin.update(CONTAINER, id_, state, olds, news)
+    found = inspect(mark)
+    assert found["Id"] == id_
+    assert (found["HostConfig"]["Memory"], found["HostConfig"]["CpuQuota"]) == (256 << 20, 40000)
+
+
+def test_what_this_engine_cannot_do_is_said_and_nothing_stays(
+    plugin: PluginProcess, image: str, mark: str
+) -> None:
+    with pytest.raises(Failed, match="could not select device driver") as caught:
+        plugin.create(CONTAINER, sleeper(image, mark, gpus="all"))
+    plugin.delete(CONTAINER, caught.value.id, caught.value.outputs)
+    assert not exists("container", mark)
+    older = version_lt(inspect_engine(), "1.44")
+    check = {"tests": ["CMD", "true"], "startInterval": "1s"}
+    if older:
+        with pytest.raises(Failed, match=r"healthcheck\.startInterval needs API version 1\.44"):
+            plugin.create(CONTAINER, sleeper(image, mark, healthcheck=check))
+    else:
+        plugin.create(CONTAINER, sleeper(image, mark, healthcheck=check))
+    assert exists("container", mark) is not older
+
+
+def inspect_engine() -> str:
+    return run("docker", "version", "--format", "{{.Server.APIVersion}}")
+
+
+def ask(plugin: PluginProcess, function: str, **args: Any) -> dict[str, Any]:
+    token = f"docker:index/{function}:{function}"
+    answer = plugin.ask("Invoke", provider_pb2.InvokeRequest(tok=token, args=wire.encode(args)))
+    assert not answer.failures, answer.failures[0].reason
+    return wire.decode(getattr(answer, "return"))
+
+
+def test_functions(plugin: PluginProcess, image: str, mark: str) -> None:
+    id_, _ = plugin.create(NETWORK, {"name": mark, "labels": labels(mark)})
+    plugin.create(CONTAINER, sleeper(image, mark, networksAdvanced=[{"name": mark, "aliases": ["a"]}]))
+    network = ask(plugin, "getNetwork", name=mark)
+    assert (network["id"], network["driver"]) == (id_, "bridge")
+    assert [item["name"] for item in network["containers"]] == [mark]
+    assert ask(plugin, "getRemoteImage", name=image)["id"] == inspect(image)["Id"]
+    with pytest.raises(Failed, match="has no network 'absent'"):
+        ask(plugin, "getNetwork", name="absent")
+    with pytest.raises(Failed, match="has no image 'absent:1'; a RemoteImage pulls one"):
+        ask(plugin, "getRemoteImage", name="absent:1")
+    with pytest.raises(Failed, match="'docker:index/getLogs:getLogs' is not served"):
+        ask(plugin, "getLogs", name=mark)
+    with pytest.raises(AssertionError, match="'name' is required"):
+        ask(plugin, "getNetwork")
+
+
 def test_a_name_that_is_taken(plugin: PluginProcess, image: str, mark: str) -> None:
     run("docker", "create", "--name", mark, "--label", f"{LABEL}={mark}", image)
     with pytest.raises(Failed, match="an earlier run left it: docker rm -f") as caught:
@@ -260,7 +342,9 @@ def test_a_dead_engine_fails_what_needs_it_and_nothing_else(
 def test_unknown_inputs_are_named(plugin: PluginProcess, image: str, mark: str) -> None:
     with pytest.raises(AssertionError, match=r"the input 'env' is not served .* did you mean 'envs'"):
         plugin.create(CONTAINER, sleeper(image, mark, env=["A=1"]))
-    with pytest.raises(AssertionError, match="the input 'gpus' is not served"):
-        plugin.create(CONTAINER, sleeper(image, mark, gpus="all"))
-    with pytest.raises(Failed, match="'docker:index/image:Image' is not served"):
-        plugin.create("docker:index/image:Image", {})
+    with pytest.raises(AssertionError, match=r"'cluster' is not served"):
+        plugin.create(VOLUME, {"name": mark, "cluster": {}})
+    with pytest.raises(
+        Failed, match=r"'docker:index/registryImage:RegistryImage' is not served.*Image builds"
+    ):
+        plugin.create("docker:index/registryImage:RegistryImage", {})

@@ -73,7 +73,7 @@ def test_settings_that_fit_and_that_do_not(config: dict[str, Any], reasons: list
 
 
 def test_a_registrys_password_does_not_show() -> None:
-    login = [{"address": "r:5000", "username": "u", "password": "pass word"}, {"address": "other"}]
+    login = [{"address": "r:5000", "username": "u", "password": "pass word"}, {"username": "nowhere"}]
     found = settings.settings({"registryAuth": json.dumps(login)}, {})
     assert [item.address for item in found.registries] == ["r:5000"]
     assert "pass word" not in repr(found)

@@ -108,11 +108,9 @@ def _sdk_inputs(arguments: type) -> set[str]:
 # What the official SDK offers and the drop-ins refuse by name.
 NOT_SERVED = {
     "command:remote:Command": set(),
-    "command:local:Command": {"assetPaths", "archivePaths"},
-    "docker:index/container:Container": {
-        "cpuPeriod", "cpuQuota", "deviceReadBps", "deviceReadIops", "deviceRequests", "deviceWriteBps",
-        "deviceWriteIops", "gpus", "platform", "rm", "uploads",
-    },
+    "command:remote:CopyToRemote": set(),
+    "command:local:Command": set(),
+    "docker:index/container:Container": set(),
     "docker:index/network:Network": {"ingress"},
     "docker:index/volume:Volume": {"cluster"},
     "docker:index/remoteImage:RemoteImage": {"build"},
@@ -123,6 +121,7 @@ NOT_SERVED = {
     ("resource", "arguments"),
     [
         (command.REMOTE, pulumi_command.remote.CommandArgs),
+        (command.COPY, pulumi_command.remote.CopyToRemoteArgs),
         (command.LOCAL, pulumi_command.local.CommandArgs),
         (docker.CONTAINER, pulumi_docker.ContainerArgs),
         (docker.NETWORK, pulumi_docker.NetworkArgs),

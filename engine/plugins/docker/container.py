@@ -12,7 +12,7 @@ from engine.plugins.common import schema, wire
 from engine.plugins.common.diff import Change
 from engine.plugins.common.errors import PartialFailure, PluginError
 from engine.plugins.common.resource import Call, Observed, Resource
-from engine.plugins.docker import container_body, container_state, images, spec
+from engine.plugins.docker import container_body, container_extras, container_state, images, spec
 from engine.plugins.docker.host import Host, Refused
 from engine.plugins.docker.naming import label_map, with_defaults
 
@@ -26,9 +26,13 @@ _IN_PLACE: Final = (
     "memorySwap",
     "cpuShares",
     "cpuSet",
+    "cpuPeriod",
+    "cpuQuota",
 )
+_LIMITS: Final = set(_IN_PLACE) - {"restart", "maxRetryCount"}
 _POLL_FIRST, _POLL_LONGEST = 0.1, 2.0
 _LAST_LINES: Final = 10
+_SETTLE_SECONDS: Final = 0.5
 
 
 class Container(Resource):
@@ -42,8 +46,13 @@ class Container(Resource):
     def check(self, call: Call, olds: Mapping[str, Any], news: dict[str, Any]) -> dict[str, Any]:
         return with_defaults(self.spec.inputs, call, olds, news, named=True)
 
+    def problems(self, inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return container_extras.problems(wire.plain(inputs))
+
     def must_replace(self, changes: list[Change], state: Mapping[str, Any]) -> set[str]:
         found = super().must_replace(changes, state)
+        # The engine takes a limit that is not given for one that stays: lifting it needs a new container.
+        found |= {change.path for change in changes if change.kind == "delete" and change.path in _LIMITS}
         return found or ({"name"} if state.get(INCOMPLETE) else set())
 
     def delete_before_replace(self, inputs: Mapping[str, Any]) -> bool:
@@ -57,10 +66,13 @@ class Container(Resource):
     async def create(self, call: Call, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         values = schema.typed(self.spec.inputs, inputs)
         body = container_body.create_body(values)
-        await images.ensure(self._host, values["image"], None, call.log)
+        files = container_extras.archive(values["uploads"]) if values.get("uploads") else b""
+        await images.ensure(self._host, values["image"], values.get("platform"), call.log)
         made: list[str] = []
         try:
             await self._host.call(lambda client, stop: made.append(_make(client, values, body)))
+            if files:
+                await self._host.call(lambda client, stop: client.put_archive(made[0], "/", files))
             logs = await self._bring_up(call, made[0], values)
             return made[0], await self._outputs(made[0], inputs, {"containerLogs": logs})
         except (PluginError, asyncio.CancelledError) as error:
@@ -76,7 +88,7 @@ class Container(Resource):
         if not values["start"]:
             return ""
         await self._host.call(lambda client, stop: client.start(id_))
-        await self._host.call(lambda client, stop: _check_started(client, id_, values))
+        await self._host.call(lambda client, stop: _check_started(client, stop, id_, values))
         if values["wait"]:
             call.log.status("waiting until it is healthy")
             await self._wait_healthy(id_, values)
@@ -102,23 +114,32 @@ class Container(Resource):
             pause = min(pause * 2, _POLL_LONGEST)
 
     async def _outputs(self, id_: str, inputs: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-        info = await self._host.call(lambda client, stop: client.inspect_container(id_))
+        try:
+            info = await self._host.call(lambda client, stop: client.inspect_container(id_))
+        except Refused as error:
+            if error.status != 404 or not wire.plain(inputs.get("rm")):
+                raise
+            return {**inputs, **more}
         filled = container_state.filled(inputs, info)
-        return {**filled, **inputs, **container_state.computed(info), **more}
+        ports = container_state.bound_ports(inputs, info)
+        return {**filled, **inputs, **ports, **container_state.computed(info), **more}
 
     async def read(self, call: Call, id_: str, inputs: dict[str, Any], state: dict[str, Any]) -> Observed:
         try:
             info = await self._host.call(lambda client, stop: client.inspect_container(id_))
         except Refused as error:
-            if error.status == 404:
-                return Observed("")
-            raise
+            if error.status != 404:
+                raise
+            # One that was told to remove itself, and need not run, has done as it was told.
+            ended = inputs and wire.plain(inputs.get("rm")) and wire.plain(inputs.get("mustRun")) is False
+            return Observed(id_, inputs, state) if ended else Observed("")
         if not inputs:
             # An import: what it was made from is not recorded anywhere, so its name and image must do.
             inputs = {"name": info["Name"].lstrip("/"), "image": info["Config"]["Image"]}
             inputs = with_defaults(self.spec.inputs, call, {}, inputs, named=False)
         seen = container_state.observed(inputs, info)
         outputs = {**state, **container_state.filled(seen, info), **seen, **container_state.computed(info)}
+        outputs.update(container_state.bound_ports(seen, info))
         return Observed(info["Id"], seen, outputs)
 
     async def update(
@@ -130,7 +151,7 @@ class Container(Resource):
             await self._host.call(lambda client, stop: client.update_container(id_, **arguments))
         if after["mustRun"] and after["start"] and not before["mustRun"]:
             await self._host.call(lambda client, stop: client.start(id_))
-            await self._host.call(lambda client, stop: _check_started(client, id_, after))
+            await self._host.call(lambda client, stop: _check_started(client, stop, id_, after))
         return await self._outputs(id_, news, {"containerLogs": wire.plain(state.get("containerLogs")) or ""})
 
     async def delete(self, call: Call, id_: str, state: dict[str, Any]) -> None:
@@ -140,9 +161,18 @@ class Container(Resource):
 
 def _make(client: Any, values: Mapping[str, Any], body: dict[str, Any]) -> str:
     import docker.errors
+    from docker.utils import version_lt
 
+    for what, version in container_body.needs(values):
+        # An older engine would leave it out and say nothing.
+        if version_lt(client.api_version, version):
+            raise PluginError(
+                f"container {values['name']}: {what} needs API version {version}, "
+                f"and this engine is spoken to with {client.api_version}; leave it out"
+            )
     try:
-        return str(client.create_container_from_config(body, values["name"])["Id"])
+        made = client.create_container_from_config(body, values["name"], values.get("platform"))
+        return str(made["Id"])
     except docker.errors.APIError as error:
         text = f"Unable to create container {values['name']}: {error.explanation}"
         if error.status_code == 409:
@@ -185,14 +215,45 @@ def _connect(client: Any, id_: str, values: Mapping[str, Any]) -> None:
             raise Refused(text, error.status_code or 0) from error
 
 
-def _check_started(client: Any, id_: str, values: Mapping[str, Any]) -> None:
-    """Refuse a container that must run and has ended already, or whose fixed MAC the engine ignored."""
-    info = client.inspect_container(id_)
-    if values["mustRun"] and not values["attach"] and not container_state.is_up(info):
+def _check_started(client: Any, stop: threading.Event, id_: str, values: Mapping[str, Any]) -> None:
+    """Refuse a container that must run and ends at once, or whose fixed MAC the engine ignored.
+
+    One that must run is watched for half a second: what cannot work ends in that time.
+    """
+    must_run = values["mustRun"] and not values["attach"]
+    deadline = time.monotonic() + (_SETTLE_SECONDS if must_run else 0)
+    info = _running(client, id_, values)
+    while info is not None and time.monotonic() < deadline and not stop.wait(_POLL_FIRST):
+        info = _running(client, id_, values)
+    if info is not None:
+        _check_addresses(info, values)
+    elif must_run and values.get("rm"):
+        raise PluginError("it ended at once and removed itself (rm); mustRun: false allows that")
+    elif must_run:
         raw = client.logs(id_, tail=_LAST_LINES).decode("utf-8", "replace").strip()
-        state = info["State"]
+        state = client.inspect_container(id_)["State"]
         cause = state.get("Error") or f"status {state.get('ExitCode')}"
         raise PluginError(f"it ended at once ({cause}); mustRun: false allows that. Its last lines:\n{raw}")
+
+
+def _running(client: Any, id_: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the inspection of a container that is up, else None; one that removes itself is then gone."""
+    import docker.errors
+
+    try:
+        info = dict(client.inspect_container(id_))
+    except docker.errors.NotFound:
+        if values.get("rm"):
+            return None
+        raise
+    if container_state.is_up(info):
+        return info
+    if values.get("rm"):
+        _wait_gone(client, id_)
+    return None
+
+
+def _check_addresses(info: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     networks = info["NetworkSettings"]["Networks"]
     by_id = {item.get("NetworkID"): item for item in networks.values()}
     for item in values.get("networksAdvanced", []):

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from engine.plugins.common.errors import PluginError
+from engine.plugins.docker import container_extras
 from engine.plugins.docker.naming import label_map
 
 MEBIBYTE: Final = 1024 * 1024
@@ -58,6 +59,9 @@ PLAIN: Final = {
     "storageOpts": ("HostConfig", "StorageOpt"),
     "cpuShares": ("HostConfig", "CpuShares"),
     "cpuSet": ("HostConfig", "CpusetCpus"),
+    "cpuPeriod": ("HostConfig", "CpuPeriod"),
+    "cpuQuota": ("HostConfig", "CpuQuota"),
+    "rm": ("HostConfig", "AutoRemove"),
 }
 # Inputs in MiB that the API takes in bytes.
 MEBIBYTES: Final = {"memory": "Memory", "memoryReservation": "MemoryReservation", "shmSize": "ShmSize"}
@@ -96,10 +100,26 @@ def create_body(values: Mapping[str, Any]) -> dict[str, Any]:
     ]
     exposed, bindings = ports(values.get("ports", []))
     config["ExposedPorts"], host["PortBindings"] = exposed, bindings
+    host["DeviceRequests"] = container_extras.device_requests(values)
+    host.update(container_extras.throttles(values))
     host["Mounts"] = [mount(item) for item in values.get("mounts", [])]
     anonymous, host["Binds"], host["VolumesFrom"] = volumes(values.get("volumes", []))
     config["Volumes"] = anonymous
     return {**config, "HostConfig": host}
+
+
+def needs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (input, API version) for each input that only a newer engine serves."""
+    found = []
+    if values.get("platform"):
+        found.append(("platform", "1.41"))
+    if values.get("cgroupnsMode"):
+        found.append(("cgroupnsMode", "1.41"))
+    if values.get("healthcheck", {}).get("startInterval"):
+        found.append(("healthcheck.startInterval", "1.44"))
+    if any(item.get("volumeOptions", {}).get("subpath") for item in values.get("mounts", [])):
+        found.append(("mounts.volumeOptions.subpath", "1.45"))
+    return found
 
 
 def nano_cpus(text: str) -> int:
@@ -207,6 +227,8 @@ def mount(item: Mapping[str, Any]) -> dict[str, Any]:
             "NoCopy": given.get("noCopy", False),
             "Labels": label_map(given.get("labels")),
         }
+        if given.get("subpath"):
+            body["VolumeOptions"]["Subpath"] = given["subpath"]
         if "driverName" in given or "driverOptions" in given:
             body["VolumeOptions"]["DriverConfig"] = {
                 "Name": given.get("driverName", ""),
@@ -222,6 +244,8 @@ def volumes(items: list[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str], 
     others: list[str] = []
     for item in items:
         mode = "ro" if item["readOnly"] else "rw"
+        if item.get("selinuxRelabel"):
+            mode += f",{item['selinuxRelabel']}"
         source = item.get("volumeName") or item.get("hostPath")
         if item.get("fromContainer"):
             others.append(item["fromContainer"])
@@ -260,7 +284,16 @@ def update_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
         if name in values:
             amount = values[name]
             arguments[key] = amount * MEBIBYTE if amount > 0 else amount
-    for name, key in (("cpuShares", "cpu_shares"), ("cpuSet", "cpuset_cpus")):
+    if "memory" in values and "memorySwap" not in values:
+        # The engine's own rule when it makes a container; in an update the old sum would stay and bar more.
+        arguments["memswap_limit"] = 2 * arguments["mem_limit"]
+    names = {
+        "cpuShares": "cpu_shares",
+        "cpuSet": "cpuset_cpus",
+        "cpuPeriod": "cpu_period",
+        "cpuQuota": "cpu_quota",
+    }
+    for name, key in names.items():
         if name in values:
             arguments[key] = values[name]
     return arguments

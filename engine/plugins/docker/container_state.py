@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from engine.plugins.common import diff, schema, wire
 from engine.plugins.docker import container_body as body
+from engine.plugins.docker.container_extras import THROTTLES
 from engine.plugins.docker.naming import given, label_list, label_map
 from engine.plugins.docker.spec import CONTAINER
 
@@ -55,6 +56,26 @@ def filled(inputs: Mapping[str, Any], info: Info) -> dict[str, Any]:
         "stopTimeout": config.get("StopTimeout") or 0,
     }
     return {name: value for name, value in values.items() if inputs.get(name) is None}
+
+
+def bound_ports(inputs: Mapping[str, Any], info: Info) -> dict[str, Any]:
+    """Return the output `ports`: as the inputs, with the ports that the engine has chosen."""
+    wanted = wire.plain(inputs.get("ports"))
+    if not wanted:
+        return {}
+    there = (info.get("NetworkSettings") or _EMPTY).get("Ports") or _EMPTY
+    left = {key: list(bindings or []) for key, bindings in there.items()}
+    result = []
+    for item in wanted:
+        key = f"{int(item['internal'])}/{item.get('protocol') or 'tcp'}"
+        address = item.get("ip") or "0.0.0.0"  # noqa: S104 - the default of the schema
+        match = next((one for one in left.get(key, []) if one["HostIp"] == address), None)
+        if item.get("external") or match is None:
+            result.append(item)
+        else:
+            left[key].remove(match)
+            result.append({**item, "external": int(match["HostPort"])})
+    return {"ports": result}
 
 
 def is_up(info: Info) -> bool:
@@ -189,6 +210,8 @@ def _as_sent(
         if all(_same(sent.get(key), there[key]) for key in keys):
             return wanted
         found = [item for key in keys for item in _flat(there[key])]
+        if isinstance(wanted, str):
+            return ", ".join(found)
         return found if isinstance(wanted, list) else {"found": found}
 
     return look
@@ -255,6 +278,10 @@ _LOOKS: Final[dict[str, Callable[[Info, Any, Mapping[str, Any]], Any]]] = {
     "devices": _as_sent("HostConfig", ("Devices",), _host),
     "hosts": _as_sent("HostConfig", ("ExtraHosts",), _host),
     "ulimits": _as_sent("HostConfig", ("Ulimits",), _host),
+    "ports": _as_sent("HostConfig", ("PortBindings",), _host),
+    "gpus": _as_sent("HostConfig", ("DeviceRequests",), _host),
+    "deviceRequests": _as_sent("HostConfig", ("DeviceRequests",), _host),
+    **{name: _as_sent("HostConfig", (key,), _host) for name, key in THROTTLES.items()},
     "mounts": _as_sent("HostConfig", ("Mounts",), _host),
     "volumes": _as_sent("HostConfig", ("Binds", "VolumesFrom"), _host),
 }

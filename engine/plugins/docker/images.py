@@ -8,19 +8,22 @@ from typing import Any
 
 from engine.plugins.common.errors import PluginError
 from engine.plugins.common.resource import Logger
+from engine.plugins.docker import logins
 from engine.plugins.docker.host import Host, Refused
 
 
-async def ensure(host: Host, name: str, platform: str | None, log: Logger) -> dict[str, Any]:
-    """Return the inspection of the image, pulled first if the engine does not have it.
+async def ensure(
+    host: Host, name: str, platform: str | None, log: Logger, *, always: bool = False
+) -> dict[str, Any]:
+    """Return the inspection of the image, pulled first if the engine does not have it, or `always`.
 
     This is what the official plugin does, for containers too. Raises PluginError.
     """
     found = await inspect(host, name)
-    if found is None:
+    if found is None or (always and not name.startswith("sha256:")):
         if name.startswith("sha256:"):
             raise PluginError(f"the engine at {host.name} has no image {name}; an id cannot be pulled")
-        pull = _Pull(name, platform, _login(host, name), log)
+        pull = _Pull(name, platform, logins.login(host.settings.registries, name), log)
         await host.call(lambda client, stop: _pull(client, stop, pull))
         found = await inspect(host, name)
     if found is None:
@@ -78,11 +81,3 @@ def _pull(client: Any, stop: threading.Event, pull: _Pull) -> None:
     except docker.errors.APIError as error:
         text = f"there is no image {pull.name} here, and it cannot be pulled: {error.explanation}"
         raise Refused(text, error.status_code or 0) from error
-
-
-def _login(host: Host, name: str) -> dict[str, str] | None:
-    registry = name.split("/", 1)[0]
-    for login in host.settings.registries:
-        if login.address.removeprefix("https://").removeprefix("http://").rstrip("/") == registry:
-            return {"username": login.username, "password": login.password, "serveraddress": login.address}
-    return None

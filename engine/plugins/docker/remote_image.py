@@ -23,13 +23,19 @@ class RemoteImage(Resource):
     def check(self, call: Call, olds: Mapping[str, Any], news: dict[str, Any]) -> dict[str, Any]:
         return with_defaults(self.spec.inputs, call, olds, news, named=False)
 
+    def delete_before_replace(self, inputs: Mapping[str, Any]) -> bool:
+        # Old and new have the same name: removing the old one last would take the new one away.
+        return not wire.plain(inputs.get("keepLocally"))
+
     def planned(self, inputs: dict[str, Any], state: Mapping[str, Any] | None) -> dict[str, Any]:
         unknown = {name: wire.UNKNOWN for name in self.spec.outputs}
         return {**(unknown if state is None else state), **inputs}
 
     async def create(self, call: Call, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         values = schema.typed(self.spec.inputs, inputs)
-        info = await images.ensure(self._host, values["name"], values.get("platform"), call.log)
+        # A changed trigger means that the registry may have another image under the same name.
+        again = bool(values.get("pullTriggers") or values.get("triggers"))
+        info = await images.ensure(self._host, values["name"], values.get("platform"), call.log, always=again)
         return info["Id"] + values["name"], {**inputs, **computed(info, values["name"])}
 
     async def read(self, call: Call, id_: str, inputs: dict[str, Any], state: dict[str, Any]) -> Observed:

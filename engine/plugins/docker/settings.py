@@ -17,13 +17,19 @@ _NOT_SERVED: Final = ("context", "caMaterial", "certMaterial", "keyMaterial")
 _IGNORED: Final = ("version", "pluginDownloadURL")
 
 
+_LOGIN_FIELDS: Final = ("address", "username", "password", "configFile", "configFileContent", "authDisabled")
+
+
 @dataclass(frozen=True)
 class Registry:
-    """A login for one registry."""
+    """How to log in to one registry. A configuration file or its content counts before the user's name."""
 
     address: str
-    username: str
-    password: str = field(repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    config_file: str = ""
+    config_content: str = field(default="", repr=False)
+    disabled: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,21 @@ def problems(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         value = _structured(config.get(name))
         if value is not None and value is not wire.UNKNOWN and not isinstance(value, list):
             found.append((name, f"{name} must be a list"))
+    found += _login_problems(_structured(config.get("registryAuth")))
+    return found
+
+
+def _login_problems(logins: Any) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for index, login in enumerate(logins if isinstance(logins, list) else []):
+        path = f"registryAuth[{index}]"
+        if login is wire.UNKNOWN:
+            continue
+        if not isinstance(login, dict) or not login.get("address"):
+            found.append((path, f"{path} must be an object with an address"))
+            continue
+        for name in sorted(set(login) - set(_LOGIN_FIELDS)):
+            found.append((f"{path}.{name}", f"{path} has no {name!r}; it has {', '.join(_LOGIN_FIELDS)}"))
     return found
 
 
@@ -71,10 +92,22 @@ def settings(config: Mapping[str, Any], environ: Mapping[str, str] = os.environ)
         ssh_options=tuple(str(option) for option in options or ()),
         cert_path=config.get("certPath") or environ.get("DOCKER_CERT_PATH") or None,
         registries=tuple(
-            Registry(login["address"], login["username"], login.get("password") or "")
+            _registry(login, environ)
             for login in (logins if isinstance(logins, list) else [])
-            if isinstance(login, dict) and login.get("address") and login.get("username")
+            if isinstance(login, dict) and login.get("address") and not wire.has_unknown(login)
         ),
+    )
+
+
+def _registry(login: Mapping[str, Any], environ: Mapping[str, str]) -> Registry:
+    return Registry(
+        address=login["address"],
+        username=login.get("username") or environ.get("DOCKER_REGISTRY_USER") or "",
+        password=login.get("password") or environ.get("DOCKER_REGISTRY_PASS") or "",
+        config_file=login.get("configFile") or "",
+        config_content=login.get("configFileContent") or "",
+        # Structured settings reach a plugin as JSON text, in which a boolean may be a string.
+        disabled=login.get("authDisabled") in (True, "true"),
     )
 
 

@@ -72,6 +72,7 @@ _MOUNT: Final = record(
         record(
             "docker:index/ContainerMountVolumeOptions:ContainerMountVolumeOptions",
             noCopy=Prop(BOOLEAN),
+            subpath=Prop(STRING),
             driverName=Prop(STRING),
             driverOptions=Prop(map_of(STRING)),
             labels=Prop(
@@ -111,7 +112,28 @@ _VOLUME: Final = record(
     fromContainer=Prop(STRING),
     hostPath=Prop(STRING),
     readOnly=Prop(BOOLEAN, default=False),
+    selinuxRelabel=Prop(Type("string", values=("z", "Z"))),
     volumeName=Prop(STRING),
+)
+_DEVICE_REQUEST: Final = record(
+    "docker:index/ContainerDeviceRequest:ContainerDeviceRequest",
+    driver=Prop(STRING, default="cdi"),
+    count=Prop(INTEGER),
+    deviceIds=Prop(array(STRING)),
+    capabilities=Prop(array(STRING)),
+    options=Prop(map_of(STRING)),
+)
+_UPLOAD: Final = record(
+    "docker:index/ContainerUpload:ContainerUpload",
+    file=Prop(STRING, required=True),
+    content=Prop(STRING),
+    contentBase64=Prop(STRING),
+    source=Prop(STRING),
+    sourceHash=Prop(STRING),
+    executable=Prop(BOOLEAN, default=False),
+    permissions=Prop(STRING),
+    owner=Prop(STRING),
+    group=Prop(STRING),
 )
 _NETWORK_DATA: Final = record(
     "docker:index/ContainerNetworkData:ContainerNetworkData",
@@ -124,6 +146,17 @@ _NETWORK_DATA: Final = record(
     globalIpv6PrefixLength=Prop(INTEGER),
     macAddress=Prop(STRING),
 )
+
+
+def _throttles(kind: str) -> Type:
+    return set_of(
+        record(
+            f"docker:index/ContainerDevice{kind}:ContainerDevice{kind}",
+            path=Prop(STRING, required=True),
+            rate=Prop(INTEGER, required=True),
+        )
+    )
+
 
 CONTAINER: Final = ResourceType(
     name="docker:index/container:Container",
@@ -175,6 +208,16 @@ CONTAINER: Final = ResourceType(
         "logOpts": _new(map_of(STRING)),
         "storageOpts": _new(map_of(STRING)),
         "cpus": _new(STRING),
+        "gpus": _new(STRING),
+        "deviceRequests": _new(array(_DEVICE_REQUEST)),
+        "platform": _new(STRING),
+        "uploads": _new(set_of(_UPLOAD)),
+        # The official plugin takes a change of these in place, but the engine does not carry it out.
+        "rm": _new(BOOLEAN),
+        "deviceReadBps": _new(_throttles("ReadBp")),
+        "deviceReadIops": _new(_throttles("ReadIop")),
+        "deviceWriteBps": _new(_throttles("WriteBp")),
+        "deviceWriteIops": _new(_throttles("WriteIop")),
         # What the engine can change on a running container.
         "restart": Prop(
             Type("string", values=("no", "on-failure", "always", "unless-stopped")), default="no"
@@ -184,6 +227,8 @@ CONTAINER: Final = ResourceType(
         "memoryReservation": Prop(INTEGER),
         "memorySwap": Prop(INTEGER),
         "cpuShares": Prop(INTEGER),
+        "cpuPeriod": Prop(INTEGER),
+        "cpuQuota": Prop(INTEGER),
         "cpuSet": Prop(STRING),
         # How the plugin handles the container; a change concerns no running one.
         "mustRun": Prop(BOOLEAN, default=True),
@@ -254,4 +299,45 @@ REMOTE_IMAGE: Final = ResourceType(
         "triggers": _new(map_of(STRING)),
     },
     outputs={"imageId": STRING, "repoDigest": STRING},
+)
+
+IMAGE: Final = ResourceType(
+    name="docker:index/image:Image",
+    inputs={
+        "imageName": Prop(STRING, required=True),
+        "build": Prop(
+            record(
+                "docker:index/dockerBuild:DockerBuild",
+                context=Prop(STRING),
+                dockerfile=Prop(STRING),
+                args=Prop(map_of(STRING)),
+                target=Prop(STRING),
+                platform=Prop(STRING),
+                network=Prop(STRING),
+                addHosts=Prop(array(STRING)),
+                builderVersion=Prop(Type("string", values=("BuilderV1", "BuilderBuildKit"))),
+                cacheFrom=Prop(record("docker:index/cacheFrom:CacheFrom", images=Prop(array(STRING)))),
+                # Set by the check of the inputs, as officially: that is how changed files become a change.
+                contextDigest=Prop(STRING),
+            )
+        ),
+        "registry": Prop(
+            record(
+                "docker:index/registry:Registry",
+                server=Prop(STRING),
+                username=Prop(STRING),
+                password=Prop(STRING, secret=True),
+            )
+        ),
+        "skipPush": Prop(BOOLEAN, default=False),
+        "buildOnPreview": Prop(BOOLEAN, default=False),
+    },
+    outputs={
+        "baseImageName": STRING,
+        "context": STRING,
+        "dockerfile": STRING,
+        "platform": STRING,
+        "registryServer": STRING,
+        "repoDigest": STRING,
+    },
 )
