@@ -166,6 +166,11 @@ class Background:
         except BaseException as error:
             self._error = error
 
+    @property
+    def ended(self) -> bool:
+        """Whether the call has returned or raised."""
+        return not self._thread.is_alive()
+
     def result(self) -> Any:
         """Return what the call returned."""
         self._thread.join(timeout=120)

@@ -268,14 +268,15 @@ def test_unknown_inputs_and_types_are_named(plugin: PluginProcess, sshd: SshServ
         plugin.create(REMOTE, {"connection": {"host": "h", "hots": "x"}})
     with pytest.raises(AssertionError, match="the input 'connection' is required"):
         plugin.create(REMOTE, {"create": "true"})
-    with pytest.raises(Failed, match="'command:remote:CopyFile' is not served"):
+    with pytest.raises(Failed, match=r"'command:remote:CopyFile' is not served .* use CopyToRemote"):
         plugin.create("command:remote:CopyFile", {})
 
 
 def test_the_schema_has_the_official_types(plugin: PluginProcess) -> None:
     document = plugin.schema()
     assert (document["name"], document["version"]) == ("command", "1.2.1")
-    assert set(document["resources"]) == {REMOTE, LOCAL}
+    assert set(document["resources"]) == {REMOTE, LOCAL, "command:remote:CopyToRemote"}
+    assert set(document["functions"]) == {"command:local:run"}
 
 
 def test_stdout_has_the_port_only_and_the_plugin_ends_with_its_engine(plugin: PluginProcess) -> None:

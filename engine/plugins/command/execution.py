@@ -11,16 +11,12 @@ import asyncssh
 from asyncssh.packet import String
 
 from engine.plugins.command.output import Collector, Run, Variable
-from engine.plugins.command.pool import Link
+from engine.plugins.command.pool import ChannelRefused, ConnectionDied, Link
 from engine.plugins.common.errors import PluginError
 
 _GRACE_SECONDS = 3.0
 _HELPER_SECONDS = 10.0
 _TRIES_TO_IDENTIFY = 5
-
-
-class ConnectionDied(Exception):
-    """The connection broke before the command was started, so it may be tried on a new one."""
 
 
 class _Session(asyncssh.SSHClientSession[bytes]):
@@ -49,16 +45,22 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
 
 class _Channel(asyncssh.SSHClientChannel[bytes]):
-    """A channel that asks the server for each variable and notices a refusal, before the command starts."""
+    """A channel that asks the server for each variable and notices a refusal, before the command starts.
+
+    `asked` is set when the server is about to be told the command: from then on it may run.
+    """
 
     variables: tuple[Variable, ...] = ()
     refused: list[str]
+    asked: asyncio.Event
 
     async def _make_request(self, request: bytes, *args: bytes, **kwargs: Any) -> bool | None:
         if request == b"exec":
             for variable in self.variables:
                 packet = (String(variable.name), String(variable.value))
                 if not await super()._make_request(b"env", *packet):
+                    if self.is_closing():
+                        raise ConnectionDied("it was closed")
                     if not variable.optional:
                         raise PluginError(
                             f"could not set environment variable {variable.name!r}: the SSH server does not "
@@ -66,20 +68,25 @@ class _Channel(asyncssh.SSHClientChannel[bytes]):
                             "or pass the value on stdin"
                         )
                     self.refused.append(variable.name)
+            self.asked.set()
         return await super()._make_request(request, *args, **kwargs)
 
 
-async def execute(link: Link, run: Run, where: str) -> tuple[str | None, list[str]]:
+async def execute(link: Link, run: Run, where: str, started: asyncio.Event) -> tuple[str | None, list[str]]:
     """Run a command to its end; return why it failed (None if it did not) and the refused variables.
 
-    Raises ConnectionDied if it was never started, PluginError if it was cut off. When the awaiting task
-    is cancelled, the remote processes are ended first.
+    `started` is set from the moment the command may run on the host. Raises ConnectionDied if it never
+    did, PluginError if the server refused it or it is not known whether it ran. When the awaiting task is
+    cancelled, the remote processes are ended first.
     """
-    async with link.channels:
+    async with link.channel():
         session = _Session(run.output)
-        async with link.opening:
-            channel = await _open(link, session, run)
-            link.live.append(session)
+        opening = asyncio.create_task(link.open(session, lambda: _open(link, session, run, where, started)))
+        try:
+            channel = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await _give_up(link, session, opening, where, started)
+            raise
         try:
             try:
                 if run.stdin:
@@ -99,21 +106,43 @@ async def execute(link: Link, run: Run, where: str) -> tuple[str | None, list[st
     return _outcome(session, where), channel.refused
 
 
-async def _open(link: Link, session: _Session, run: Run) -> _Channel:
+async def _give_up(
+    link: Link, session: _Session, opening: asyncio.Task[_Channel], where: str, started: asyncio.Event
+) -> None:
+    """Cancel the opening of a channel; a command that was asked for meanwhile is ended."""
+    if not started.is_set():
+        opening.cancel()
+    await asyncio.wait([opening])
+    if not opening.cancelled() and opening.exception() is None:
+        await asyncio.shield(asyncio.create_task(_end(link, session, where)))
+        opening.result().close()
+        link.live.remove(session)
+
+
+async def _open(link: Link, session: _Session, run: Run, where: str, started: asyncio.Event) -> _Channel:
     connection = link.connection
     channel = _Channel(connection, asyncio.get_running_loop(), "strict", None, "strict", 2 << 20, 32768)
     channel.variables = run.variables
     channel.refused = []
+    channel.asked = started
     try:
         await channel.create(
             lambda: session, run.command, None, {}, False, None, None, {}, False, None, None, False, False
         )
-    except asyncssh.ChannelOpenError as error:
-        if connection.is_closed() or error.code == asyncssh.OPEN_CONNECT_FAILED:
+    except (OSError, asyncssh.ChannelOpenError, asyncssh.DisconnectError) as error:
+        if started.is_set() and connection.is_closed():
+            text = f"The connection to {where} was lost while a command was being started ({error}); it may "
+            raise PluginError(text + "have run, so it is not started again by itself") from error
+        if connection.is_closed() or not isinstance(error, asyncssh.ChannelOpenError):
             raise ConnectionDied(str(error)) from error
-        raise PluginError(f"the SSH server refused to start a command: {error}") from error
-    except (OSError, asyncssh.DisconnectError) as error:
-        raise ConnectionDied(str(error)) from error
+        if not started.is_set():
+            raise ChannelRefused(str(error)) from error
+        started.clear()
+        raise PluginError(f"the SSH server at {where} refused to start a command: {error}") from error
+    except (asyncio.CancelledError, PluginError):
+        # Else the server would keep the channel, which counts for its MaxSessions.
+        channel.close()
+        raise
     return channel
 
 
@@ -123,7 +152,8 @@ def _outcome(session: _Session, where: str) -> str | None:
     if session.signal is not None:
         return f"Process exited with signal {session.signal}"
     reason = f" ({session.error})" if session.error else ""
-    return f"The connection to {where} was lost before the command ended{reason}"
+    lost = f"The connection to {where} was lost before the command ended{reason}"
+    return f"{lost}; it is not started again by itself, because part of it may have run"
 
 
 # Ending what runs.
@@ -143,8 +173,11 @@ async def _end(link: Link, session: _Session, where: str) -> None:
             await asyncio.wait_for(session.ended.wait(), _GRACE_SECONDS)
         # Also what the command left running in its session, which no longer has a channel.
         await _helper(link, "end", str(pid), "KILL")
-    except (OSError, asyncssh.Error, ConnectionDied) as error:
-        raise PluginError(f"{where}: the command could not be ended and may still run ({error})") from error
+    except (OSError, asyncssh.Error, ConnectionDied, ChannelRefused, PluginError) as error:
+        text = f"{where}: the command could not be ended and may still run ({error})"
+        if isinstance(error, ChannelRefused):
+            text += "; MaxSessions in the server's sshd_config leaves no session to end it with"
+        raise PluginError(text) from error
 
 
 async def _identify(link: Link, session: _Session) -> int | None:
@@ -176,7 +209,8 @@ async def _helper(link: Link, *arguments: str) -> str:
     session = _Session(output)
     # One at a time: a second helper would be listed among the commands, and use a channel too many.
     async with link.helping:
-        channel = await _open(link, session, Run(f"sh -s {' '.join(arguments)}", "", (), output))
+        run = Run(f"sh -s {' '.join(arguments)}", "", (), output)
+        channel = await link.insist(lambda: _open(link, session, run, "this host", asyncio.Event()))
         channel.write(script.encode())
         channel.write_eof()
         await asyncio.wait_for(session.ended.wait(), _HELPER_SECONDS)

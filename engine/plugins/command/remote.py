@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.plugins.command import spec
 from engine.plugins.command.connection import peer
+from engine.plugins.command.lazy import LazySsh
 from engine.plugins.command.output import Collector, Run, Variable, failure_text
 from engine.plugins.common import schema, wire
 from engine.plugins.common.errors import PartialFailure, PluginError
 from engine.plugins.common.resource import Call, Resource
-
-if TYPE_CHECKING:
-    from engine.plugins.command.ssh import Ssh
 
 
 class RemoteCommand(Resource):
@@ -23,22 +21,8 @@ class RemoteCommand(Resource):
 
     spec = spec.REMOTE
 
-    def __init__(self) -> None:
-        self._ssh: Ssh | None = None
-
-    @property
-    def ssh(self) -> Ssh:
-        """The connections, loaded with their library when the first command needs one: previews do not."""
-        if self._ssh is None:
-            from engine.plugins.command.ssh import Ssh
-
-            self._ssh = Ssh()
-        return self._ssh
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._ssh is not None:
-            await self._ssh.close()
+    def __init__(self, ssh: LazySsh) -> None:
+        self._ssh = ssh
 
     async def create(self, call: Call, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         id_ = new_id(call.name)
@@ -82,7 +66,7 @@ class RemoteCommand(Resource):
         host = peer(values["connection"])
         output = Collector(values.get("logging"), call.log.status)
         run = Run(command, values.get("stdin", ""), variables(values, state), output)
-        failure, refused = await self.ssh.run(host, run, started, call.log.status)
+        failure, refused = await self._ssh.get().run(host, run, started, call.log.status)
         for name in refused:
             call.log.warning(
                 f"{host.name} does not accept {name} (AcceptEnv in its sshd_config); "

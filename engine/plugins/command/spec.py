@@ -6,10 +6,13 @@ from typing import Final
 
 from engine.plugins.common.schema import (
     ANY,
+    ARCHIVE,
+    ASSET,
     BOOLEAN,
     INTEGER,
     NUMBER,
     STRING,
+    FunctionType,
     Prop,
     ResourceType,
     Type,
@@ -56,13 +59,43 @@ REMOTE: Final = ResourceType(
     outputs={"stdout": STRING, "stderr": STRING},
 )
 
+COPY: Final = ResourceType(
+    name="command:remote:CopyToRemote",
+    inputs={
+        "connection": Prop(CONNECTION, required=True, secret=True),
+        "source": Prop(ASSET, required=True),
+        "remotePath": Prop(STRING, required=True),
+        "triggers": Prop(array(ANY), replaces=True),
+    },
+    outputs={},
+)
+
+_LOCAL: Final = {
+    "dir": Prop(STRING),
+    "interpreter": Prop(array(STRING)),
+    "assetPaths": Prop(array(STRING)),
+    "archivePaths": Prop(array(STRING)),
+    "logging": Prop(Type("string", values=LOGGING, name="command:local:Logging")),
+}
+_LOCAL_OUTPUTS: Final = {"stdout": STRING, "stderr": STRING, "assets": map_of(ASSET), "archive": ARCHIVE}
+_NOT_ALWAYS: Final = ("assets", "archive")
+
 LOCAL: Final = ResourceType(
     name="command:local:Command",
+    inputs={**_COMMON, **_LOCAL},
+    outputs=_LOCAL_OUTPUTS,
+    optional=_NOT_ALWAYS,
+)
+
+RUN: Final = FunctionType(
+    name="command:local:run",
     inputs={
-        **_COMMON,
-        "dir": Prop(STRING),
-        "interpreter": Prop(array(STRING)),
-        "logging": Prop(Type("string", values=LOGGING, name="command:local:Logging")),
+        "command": Prop(STRING, required=True),
+        "stdin": Prop(STRING),
+        "environment": Prop(map_of(STRING)),
+        "addPreviousOutputInEnv": Prop(BOOLEAN, default=True),
+        **_LOCAL,
     },
-    outputs={"stdout": STRING, "stderr": STRING},
+    outputs=_LOCAL_OUTPUTS,
+    optional=_NOT_ALWAYS,
 )

@@ -47,6 +47,9 @@ def _walk(type_: schema.Type, old: Any, new: Any, path: str, found: list[tuple[s
         found.append((path, "add"))
     elif new is None:
         found.append((path, "delete"))
+    elif wire.is_asset(old) or wire.is_archive(old):
+        if _fingerprint(old) != _fingerprint(new):
+            found.append((path, "update"))
     elif isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             if key.startswith("__"):
@@ -91,6 +94,13 @@ def _differs(items: schema.Type, old: Any, new: Any) -> bool:
     found: list[tuple[str, str]] = []
     _walk(items, old, new, "", found)
     return bool(found)
+
+
+def _fingerprint(asset: Any) -> Any:
+    """Return what counts of an asset: its content, which the engine has hashed, not where it lies."""
+    if not isinstance(asset, dict) or not asset.get("hash"):
+        return asset
+    return asset.get(wire.SIGNATURE_KEY), asset["hash"]
 
 
 def join(path: str, key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
@@ -15,19 +16,26 @@ class EngineLog:
         self._channel: grpc.aio.Channel | None = None
         self._queue: asyncio.Queue[engine_pb2.LogRequest] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
 
     async def connect(self, address: str) -> None:
         """Send to the engine at `address` (host:port) from now on; a second call changes nothing."""
         if self._channel is None and address:
             self._channel = grpc.aio.insecure_channel(address)
             stub = engine_pb2_grpc.EngineStub(self._channel)
+            self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
             self._sender = asyncio.create_task(self._send(stub))
 
     def put(self, severity: engine_pb2.LogSeverity.ValueType, text: str, urn: str, *, passing: bool) -> None:
-        """Queue a message. `passing` ones show in the Info column only."""
-        if self._channel is not None:
-            request = engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=passing)
+        """Queue a message, from any thread. `passing` ones show in the Info column only."""
+        if self._loop is None:
+            return
+        request = engine_pb2.LogRequest(severity=severity, message=text, urn=urn, ephemeral=passing)
+        if threading.get_ident() == self._thread:
             self._queue.put_nowait(request)
+        else:
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, request)
 
     async def flush(self) -> None:
         """Return when all messages are with the engine, or it stopped answering."""

@@ -49,6 +49,14 @@ class Resource(ABC):
         """Return the inputs to record: `news`, which fit the schema, with what the type adds."""
         return schema.with_secrets(self.spec.inputs, news)
 
+    def problems(self, inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return (property path, reason) for what the schema allows and this type cannot do."""
+        return []
+
+    def relevant(self, changes: list[Change]) -> list[Change]:
+        """Return those of the changed inputs that are a reason to do anything."""
+        return changes
+
     def must_replace(self, changes: list[Change], state: Mapping[str, Any]) -> set[str]:
         """Return the paths of the changes that need a new resource; `state` are the recorded outputs."""
         return {change.path for change in changes if change.replaces}

@@ -14,6 +14,11 @@ _NAMES: Final = {
     "integer": "a whole number",
     "number": "a number",
     "boolean": "a boolean",
+    "asset": "an asset or an archive",
+    "archive": "an archive",
+    "array": "a list",
+    "map": "an object",
+    "object": "an object",
 }
 
 
@@ -21,10 +26,10 @@ _NAMES: Final = {
 class Type:
     """The type of a value.
 
-    `kind` is string, integer, number, boolean, any, array, map or object. `items` is the type of an
-    array's or map's elements, `fields` are an object's properties and `name` what the schema calls it.
-    `unordered` says that an array is a set: another order is no change. `values` lists what a string
-    may be, where that is limited.
+    `kind` is string, integer, number, boolean, any, asset (or an archive), archive, array, map or
+    object. `items` is the type of an array's or map's elements, `fields` are an object's properties and
+    `name` what the schema calls it. `unordered` says that an array is a set: another order is no change.
+    `values` lists what a string may be, where that is limited.
     """
 
     kind: str
@@ -53,11 +58,25 @@ class Prop:
 
 @dataclass(frozen=True)
 class ResourceType:
-    """A resource type: its token as `name`, its inputs, and the types of its further outputs."""
+    """A resource type: its token as `name`, its inputs, and the types of its further outputs.
+
+    `optional` names the outputs that are not always there.
+    """
 
     name: str
     inputs: Mapping[str, Prop]
     outputs: Mapping[str, Type]
+    optional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FunctionType:
+    """A function that programs may call: its token as `name`, its inputs and further outputs."""
+
+    name: str
+    inputs: Mapping[str, Prop]
+    outputs: Mapping[str, Type]
+    optional: tuple[str, ...] = ()
 
 
 STRING: Final = Type("string")
@@ -65,6 +84,8 @@ INTEGER: Final = Type("integer")
 NUMBER: Final = Type("number")
 BOOLEAN: Final = Type("boolean")
 ANY: Final = Type("any")
+ASSET: Final = Type("asset")
+ARCHIVE: Final = Type("archive")
 
 
 def array(items: Type) -> Type:
@@ -124,13 +145,14 @@ def _value_problems(type_: Type, value: Any, path: str, served_by: str) -> Itera
         "integer": isinstance(value, int | float) and not isinstance(value, bool) and value == int(value),
         "number": isinstance(value, int | float) and not isinstance(value, bool),
         "boolean": isinstance(value, bool),
+        "asset": wire.is_asset(value) or wire.is_archive(value),
+        "archive": wire.is_archive(value),
         "array": isinstance(value, list),
         "map": isinstance(value, dict),
         "object": isinstance(value, dict),
     }[type_.kind]
     if not fits:
-        wanted = _NAMES.get(type_.kind, "a list" if type_.kind == "array" else "an object")
-        yield path, f"the input {path!r} must be {wanted}, not a {_name_of(value)}"
+        yield path, f"the input {path!r} must be {_NAMES[type_.kind]}, not a {_name_of(value)}"
     elif type_.values and value not in type_.values:
         yield path, f"the input {path!r} is {value!r}; allowed are {', '.join(type_.values)}"
     elif type_.kind == "array" and type_.items is not None:
@@ -183,8 +205,13 @@ def with_secrets(props: Mapping[str, Prop], values: dict[str, Any]) -> dict[str,
     return result
 
 
-def package_schema(name: str, version: str, types: Mapping[str, ResourceType]) -> dict[str, Any]:
-    """Return the Pulumi package schema of the resource types that this plugin serves."""
+def package_schema(
+    name: str,
+    version: str,
+    types: Mapping[str, ResourceType],
+    functions: Mapping[str, FunctionType] | None = None,
+) -> dict[str, Any]:
+    """Return the Pulumi package schema of the resource types and functions that this plugin serves."""
     definitions: dict[str, Any] = {}
     resources: dict[str, Any] = {}
     for token, resource in types.items():
@@ -195,9 +222,22 @@ def package_schema(name: str, version: str, types: Mapping[str, ResourceType]) -
             "inputProperties": inputs,
             "properties": {**inputs, **outputs},
             "requiredInputs": required,
-            "required": required + sorted(resource.outputs),
+            "required": required + sorted(set(resource.outputs) - set(resource.optional)),
         }
-    return {"name": name, "version": version, "resources": resources, "types": definitions}
+    served = {token: _function_schema(function, definitions) for token, function in (functions or {}).items()}
+    document = {"name": name, "version": version, "resources": resources, "types": definitions}
+    return {**document, "functions": served} if served else document
+
+
+def _function_schema(function: FunctionType, definitions: dict[str, Any]) -> dict[str, Any]:
+    inputs = {key: _prop_schema(prop, definitions) for key, prop in function.inputs.items()}
+    outputs = {key: _type_schema(item, definitions) for key, item in function.outputs.items()}
+    required = [key for key, prop in function.inputs.items() if prop.required]
+    always = required + sorted(set(function.outputs) - set(function.optional))
+    return {
+        "inputs": {"type": "object", "properties": inputs, "required": required},
+        "outputs": {"type": "object", "properties": {**inputs, **outputs}, "required": always},
+    }
 
 
 def _prop_schema(prop: Prop, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -214,6 +254,8 @@ def _prop_schema(prop: Prop, definitions: dict[str, Any]) -> dict[str, Any]:
 def _type_schema(type_: Type, definitions: dict[str, Any]) -> dict[str, Any]:
     if type_.kind == "any":
         return {"$ref": "pulumi.json#/Any"}
+    if type_.kind in ("asset", "archive"):
+        return {"$ref": f"pulumi.json#/{type_.kind.capitalize()}"}
     if type_.kind == "array" and type_.items is not None:
         return {"type": "array", "items": _type_schema(type_.items, definitions)}
     if type_.kind == "map" and type_.items is not None:

@@ -9,7 +9,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2
@@ -36,6 +37,10 @@ _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_l
 class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     """A provider plugin: `name` and `version` as the official one's, and the types it serves."""
 
+    functions: ClassVar[Mapping[str, schema.FunctionType]] = MappingProxyType({})
+    hints: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What to use instead of an official resource type that this plugin does not serve."""
+
     def __init__(self, name: str, version: str, resources: Mapping[str, Resource]) -> None:
         self.name = name
         self.version = version
@@ -54,7 +59,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         """Take the provider's settings. Nothing may be connected here: a dead host must not fail it."""
 
     async def invoke(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Answer a function call of the program."""
+        """Answer a function call of the program. `args` fit the schema of the function."""
         raise PluginError(f"the function {token!r} is not served by {self.title}")
 
     async def close(self) -> None:
@@ -84,7 +89,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         self, request: provider_pb2.GetSchemaRequest, context: Any
     ) -> provider_pb2.GetSchemaResponse:
         types = {token: resource.spec for token, resource in self.resources.items()}
-        document = schema.package_schema(self.name, self.version, types)
+        document = schema.package_schema(self.name, self.version, types, self.functions)
         return provider_pb2.GetSchemaResponse(schema=json.dumps(document))
 
     async def CheckConfig(
@@ -108,14 +113,20 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     async def Invoke(self, request: provider_pb2.InvokeRequest, context: Any) -> provider_pb2.InvokeResponse:
-        answer = await self._guard(context, self.invoke(request.tok, wire.plain(wire.decode(request.args))))
+        args = wire.plain(wire.decode(request.args))
+        function = self.functions.get(request.tok)
+        wrong = schema.problems(function.inputs, args, self.title) if function else []
+        if wrong:
+            failures = [provider_pb2.CheckFailure(property=path, reason=text) for path, text in wrong]
+            return provider_pb2.InvokeResponse(failures=failures)
+        answer = await self._guard(context, self.invoke(request.tok, args))
         return provider_pb2.InvokeResponse(**{"return": wire.encode(answer)})
 
     async def Check(self, request: provider_pb2.CheckRequest, context: Any) -> provider_pb2.CheckResponse:
         async def check() -> provider_pb2.CheckResponse:
             resource = self._resource(request.urn)
             news = wire.decode(request.news)
-            wrong = schema.problems(resource.spec.inputs, news, self.title)
+            wrong = schema.problems(resource.spec.inputs, news, self.title) or resource.problems(news)
             if wrong:
                 failures = [provider_pb2.CheckFailure(property=path, reason=text) for path, text in wrong]
                 return provider_pb2.CheckResponse(failures=failures)
@@ -132,7 +143,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             state = wire.decode(request.olds)
             olds = wire.decode(request.old_inputs) or state
             news = wire.decode(request.news)
-            changes = diff.compare(resource.spec.inputs, olds, news)
+            changes = resource.relevant(diff.compare(resource.spec.inputs, olds, news))
             replaces = resource.must_replace(changes, state)
             return _diff_response(changes, replaces, resource.delete_before_replace(news))
 
@@ -206,7 +217,8 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         if token not in self.resources:
             served = ", ".join(sorted(self.resources))
             text = f"the resource type {token!r} is not served by {self.title}"
-            raise PluginError(f"{text}; it serves: {served}")
+            hint = f"; {self.hints[token]}" if token in self.hints else ""
+            raise PluginError(f"{text}{hint}; it serves: {served}")
         return self.resources[token]
 
     def _call(self, urn: str, seed: bytes = b"") -> Call:

@@ -12,6 +12,8 @@ from typing import Any, Final
 from google.protobuf import struct_pb2
 
 SIGNATURE_KEY: Final = "4dabf18193072939515e22adb298388d"
+ASSET_SIGNATURE: Final = "c44067f5952c0a294b673a41bacd8c17"
+ARCHIVE_SIGNATURE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
 SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the protocol's constant
 UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
@@ -106,6 +108,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(item) for item in value]
     return value
+
+
+def is_asset(value: Any) -> bool:
+    """Return whether `value`, without a secret's wrapper, is an asset: a file or a text."""
+    return isinstance(value, dict) and value.get(SIGNATURE_KEY) == ASSET_SIGNATURE
+
+
+def is_archive(value: Any) -> bool:
+    """Return whether `value`, without a secret's wrapper, is an archive: a folder, a packed file, assets."""
+    return isinstance(value, dict) and value.get(SIGNATURE_KEY) == ARCHIVE_SIGNATURE
 
 
 def is_secret(value: Any) -> bool:

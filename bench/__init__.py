@@ -1,0 +1,1 @@
+"""Benches: what the parts of the project cost, measured on real servers."""
