@@ -8,15 +8,20 @@ MAKEFLAGS += --no-print-directory
 # The set-up's own program; it needs Python 3.11 and nothing else.
 ENGINE = python=$$(sh engine/find_python.sh) && exec "$$python" -m engine
 PYTEST = .venv/bin/python -m pytest
+# A word for the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup lab preview destroy test test-unit test-full clean about
+.PHONY: help setup bundle lab preview destroy test test-unit test-full clean about
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'In a shell: . ./activate, then plain pulumi up, preview, destroy, … on the lab.'
 
 setup:  ## set up what is missing or has changed (seconds when nothing is)
-	@$(ENGINE) setup
+	@$(ENGINE) setup $(if $(BUNDLE),--bundle $(call quoted,$(BUNDLE)))
+
+bundle: setup  ## pack it all into one file, for a machine without registries: make setup BUNDLE=FILE
+	@$(ENGINE) bundle $(if $(BUNDLE_IMAGES),--images $(call quoted,$(BUNDLE_IMAGES)))
 
 lab: setup  ## set up, then bring up the virtual cluster and train on it
 	@. ./activate lab && pulumi up --stack lab --yes --skip-preview
@@ -29,13 +34,15 @@ destroy: setup  ## take down the lab; set-up and caches stay
 	@. ./activate lab && pulumi destroy --stack lab --yes --skip-preview
 
 test: setup  ## set up, then run all checks and tests, the lab included
-	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components
+	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
+	@. ./activate lab && $(PYTEST) tests/conformance -m smoke
 	@. ./activate lab && $(PYTEST) -x tests/plugins tests/lab
 
 test-unit: setup  ## run the checks and tests that need no Docker engine
-	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components
+	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
 
 test-full: test  ## run all checks and each table of tests in full
+	@. ./activate lab && $(PYTEST) tests/conformance -m 'not smoke'
 
 about:  ## say what was chosen: CLI, plugins, Docker engine, state
 	@$(ENGINE) about

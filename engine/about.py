@@ -18,12 +18,21 @@ def lines(checkout: Checkout) -> list[str]:
     else:
         rows.append(("Pulumi CLI", f"{cli.version}  {cli.program}  ({cli.detail})"))
         rows.append(("language host", f"{cli.host_version}  {cli.host}  ({cli.detail})"))
-    chosen = plugin_install.recorded(checkout)
-    pinned = versions.pinned_plugins(checkout.root)
-    rows.append(("plugins", plugin_install.describe(chosen, pinned) if chosen else "not set up"))
+    rows += _plugins(checkout)
     rows.append(("Docker engine", _docker(checkout)))
     rows.append(("state", f"{checkout.backend_url}  stack {LAB_STACK}: {_resources(checkout)}"))
     return [f"{name:<14} {text}" for name, text in rows]
+
+
+def _plugins(checkout: Checkout) -> list[tuple[str, str]]:
+    chosen = plugin_install.recorded(checkout)
+    rows = []
+    for name, version in versions.pinned_plugins(checkout.root).items():
+        program = plugin_install.program(checkout, name, version)
+        kind = "official" if chosen == "official" else "our drop-in"
+        found = f"{version}  {program}  ({kind}, {plugin_install.origin(checkout)})"
+        rows.append((f"plugin {name}", found if chosen else f"not set up; {version} is wanted"))
+    return rows
 
 
 def _python(checkout: Checkout) -> str:

@@ -52,6 +52,7 @@ def environment(checkout: Checkout, cli: Cli) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(checkout.passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
     }
 
 

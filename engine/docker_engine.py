@@ -8,8 +8,9 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from engine import backend, distro, docker_api, stamps
+from engine import backend, docker_api, stamps
 from engine.dockerd import Dockerd
 from engine.errors import EngineError
 from engine.paths import Checkout
@@ -29,12 +30,26 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a look round found: an engine, or why each one that was asked cannot be used."""
+
+    engine: Engine | None
+    refusals: tuple[str, ...] = ()
+
+    @property
+    def to_start(self) -> bool:
+        """Say whether set-up has to start an engine of its own."""
+        return self.engine is None or (self.engine.ours and bool(probe(self.engine.host).refusal))
+
+
+@dataclass(frozen=True)
 class Answer:
     """What an engine says of itself, or in `refusal` why it cannot be used (empty: it can)."""
 
     refusal: str
     version: str = ""
     driver: str = ""
+    root: str = ""
 
 
 def probe(host: str) -> Answer:
@@ -58,13 +73,14 @@ def judge(info: bytes) -> Answer:
         facts = json.loads(info)
         options = [str(option) for option in facts.get("SecurityOptions") or []]
         kind, version, driver = facts.get("OSType"), str(facts["ServerVersion"]), str(facts["Driver"])
+        root = str(facts.get("DockerRootDir") or "")
     except (ValueError, KeyError, AttributeError):
         return Answer("its answer is not a Docker engine's")
     if any("name=rootless" in option for option in options):
         return Answer("it is rootless, and nodes with systemd need a root engine")
     if kind != "linux":
         return Answer(f"it runs {kind} containers, not Linux ones")
-    return Answer("", version, driver)
+    return Answer("", version, driver, root)
 
 
 def candidates(
@@ -95,12 +111,13 @@ def recorded(checkout: Checkout) -> Engine | None:
         return None
 
 
-def ensure(checkout: Checkout, reporter: Reporter) -> Engine:
-    """Choose an engine and make sure that it answers; a lab that exists stays where it is.
-
-    Raises EngineError that names every engine asked and why it cannot be used.
-    """
-    engine = _choose(checkout, reporter)
+def ensure(checkout: Checkout, reporter: Reporter, found: Found) -> Engine:
+    """Take the engine that `look` found, or start one of our own; make sure that it answers."""
+    for line in found.refusals:
+        reporter.say("docker", f"not used: {line}")
+    engine = found.engine or start_own(checkout, reporter)
+    if engine.ours:
+        Dockerd(checkout).ensure_running(reporter)
     stamps.write(checkout.engine / "docker.json", asdict(engine))
     answer = probe(engine.host)
     if answer.refusal:
@@ -109,12 +126,21 @@ def ensure(checkout: Checkout, reporter: Reporter) -> Engine:
     return engine
 
 
-def _choose(checkout: Checkout, reporter: Reporter) -> Engine:
+def look(checkout: Checkout) -> Found:
+    """Look for an engine; change nothing. A lab that exists stays where it is.
+
+    Raises EngineError when the lab's engine does not answer, and when none does and we cannot start one: it
+    then names every engine asked and why it cannot be used.
+    """
     last = recorded(checkout)
     daemon = Dockerd(checkout)
     if last is not None and last.ours:
-        daemon.ensure_running(reporter)
-        return last
+        if os.geteuid() != 0 and probe(last.host).refusal:
+            raise EngineError(
+                f"The Docker engine of this checkout cannot be used: {probe(last.host).refusal}.",
+                "Only root can start it: run the same command as root.",
+            )
+        return Found(last)
     held = backend.resources(checkout)
     if last is not None and held:
         refusal = probe(last.host).refusal
@@ -123,29 +149,26 @@ def _choose(checkout: Checkout, reporter: Reporter) -> Engine:
                 f"The lab ({held} resources) lives on the Docker engine {last.host}, and {refusal}.",
                 "Start that engine again, then run the same command.",
             )
-        return last
+        return Found(last)
     refusals = []
     for origin, host in candidates(os.environ, last.host if last else "", _context(), daemon.host):
         refusal = probe(host).refusal
         if not refusal:
-            return Engine(host, last.origin if last and last.host == host else origin, ours=False)
+            return Found(Engine(host, last.origin if last and last.host == host else origin, ours=False))
         refusals.append(f"{host} ({origin}): {refusal}")
-    return _own(checkout, reporter, refusals)
-
-
-def _own(checkout: Checkout, reporter: Reporter, refusals: list[str]) -> Engine:
-    missing = [program for program in ("dockerd", "iptables", "ip") if not shutil.which(program)]
-    if os.geteuid() != 0 or (missing and not distro.can_install()):
+    if os.geteuid() != 0:
         raise EngineError(
             "No Docker engine can be used: " + "; ".join(refusals) + ".",
             "Start one and set DOCKER_HOST to it, or join its group. Or run make as root: it starts one of "
             "the lab's own, and installs docker.io for that on Debian or Ubuntu.",
         )
-    for line in refusals:
-        reporter.say("docker", f"not used: {line}")
-    if missing:
-        distro.install(checkout, reporter, ["docker.io", "iptables", "iproute2"])
-    return start_own(checkout, reporter)
+    return Found(None, tuple(refusals))
+
+
+def data_root(checkout: Checkout, found: Found) -> Path:
+    """Return the folder in which the engine that will be used keeps its images."""
+    root = probe(found.engine.host).root if found.engine else ""
+    return Path(root) if root else checkout.docker
 
 
 def start_own(checkout: Checkout, reporter: Reporter) -> Engine:

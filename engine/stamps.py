@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 Record = dict[str, object]
@@ -67,3 +69,24 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replacing(folder: Path, aside: Path) -> Iterator[None]:
+    """Let a folder be made anew in its place; when that fails, what was there is back.
+
+    `aside` is where the former one waits, on the same disk. For a folder that cannot be made elsewhere and
+    renamed, because it holds its own path.
+    """
+    shutil.rmtree(aside, ignore_errors=True)  # left by a process that was killed
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        folder.rename(aside)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        if aside.exists():
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

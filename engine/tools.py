@@ -1,36 +1,80 @@
-"""Programs of the distribution that the lab calls on the operator's machine."""
+"""Programs of the distribution that set-up and the lab call: all looked for, and installed, at one place."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine import distro
+from engine import distro, python_env
 from engine.errors import EngineError
 from engine.paths import Checkout
 from engine.progress import Reporter
 
 # program → Debian package
-REQUIRED = {"ssh-keygen": "openssh-client", "openssl": "openssl"}
-# Needed where no registry can be reached to pull the nodes' base image from.
+REQUIRED = {"docker": "docker.io", "ssh-keygen": "openssh-client", "openssl": "openssl"}
+# Needed where no Docker engine answers and we start one.
+OWN_ENGINE = {"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2"}
+# Needed where the nodes' image is not in the engine and no registry can be reached to pull its base from.
 BASE_IMAGE = {"mmdebstrap": "mmdebstrap"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
+Which = Callable[[str], str | None]
 
-def ensure(checkout: Checkout, reporter: Reporter) -> None:
-    """Install what is missing; EngineError names it where we may not."""
-    required = [package for program, package in REQUIRED.items() if not shutil.which(program)]
-    useful = [package for program, package in BASE_IMAGE.items() if not shutil.which(program)]
-    if not KEYRING.exists():
-        useful.append("debian-archive-keyring")
-    if not required and not useful:
+
+@dataclass(frozen=True)
+class Missing:
+    """What is not here: program → package. The lab can perhaps do without the `useful` ones."""
+
+    required: dict[str, str]
+    useful: dict[str, str]
+
+    @property
+    def packages(self) -> list[str]:
+        return sorted({*self.required.values(), *self.useful.values()})
+
+
+def missing(which: Which, *, own_engine: bool, base_image: bool) -> Missing:
+    """Return the programs that `which` does not find.
+
+    `own_engine`: an engine of our own will be started; `base_image`: the nodes' image has to be made.
+    """
+    required = {**REQUIRED, **(OWN_ENGINE if own_engine else {})}
+    return Missing(_absent(required, which), _absent(BASE_IMAGE if base_image else {}, which))
+
+
+def _absent(programs: Mapping[str, str], which: Which) -> dict[str, str]:
+    return {program: package for program, package in programs.items() if not which(program)}
+
+
+def ensure(checkout: Checkout, reporter: Reporter, *, own_engine: bool, base_image: bool) -> None:
+    """Install what is missing, all at once and before anything else; EngineError names all of it."""
+    found = missing(shutil.which, own_engine=own_engine, base_image=base_image)
+    venv = python_env.missing_package()
+    if venv and not python_env.is_made(checkout):
+        found.required["Python's modules venv and ensurepip"] = venv
+    if base_image and not KEYRING.exists():
+        found.useful["Debian's archive keys"] = "debian-archive-keyring"
+    if not found.packages:
         return
     if distro.can_install():
-        distro.install(checkout, reporter, [*required, *useful])
-    elif required:
+        _install(checkout, reporter, found)
+    elif found.required:
+        names = ", ".join(f"{program} (package {package})" for program, package in found.required.items())
         raise EngineError(
-            f"Programs that the lab needs are missing: {', '.join(required)}.",
-            distro.how_to_install(required),
+            f"This machine lacks {names}. Nothing was changed.",
+            distro.how_to_install(sorted(set(found.required.values()))),
         )
     else:
-        reporter.say("packages", f"not here: {', '.join(useful)}; the nodes' base image must then be pulled")
+        names = ", ".join(found.useful)
+        reporter.say("packages", f"not here: {names}; the nodes' base image must then be pulled")
+
+
+def _install(checkout: Checkout, reporter: Reporter, found: Missing) -> None:
+    try:
+        distro.install(checkout, reporter, found.packages)
+    except EngineError as error:
+        if found.required:
+            raise
+        reporter.say("packages", f"going on without {', '.join(found.useful)}: {error.what.splitlines()[0]}")
