@@ -108,7 +108,7 @@ def metal(stack: Stack) -> Machines:
         for host in stack.hosts
     }
     known_hosts.parent.mkdir(exist_ok=True)
-    known_hosts.write_text("".join(f"[{one.address}]:{one.port} {one.host_key}\n" for one in hosts.values()))
+    known_hosts.write_text("".join(_known_host(one) for one in hosts.values()))
     return Machines(
         hosts=hosts,
         switch=SwitchAccess(
@@ -120,6 +120,12 @@ def metal(stack: Stack) -> Machines:
             password=switch.password,
         ),
     )
+
+
+def _known_host(access: HostAccess) -> str:
+    """Return a host's line of known_hosts; OpenSSH writes the port only where it is not 22."""
+    place = access.address if access.port == 22 else f"[{access.address}]:{access.port}"
+    return f"{place} {access.host_key}\n"
 
 
 def report(cluster: Cluster) -> None:
