@@ -36,12 +36,13 @@ destroy: setup  ## take down the lab; set-up and caches stay
 test: setup  ## set up, then run all checks and tests, the lab included
 	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
 	@. ./activate lab && $(PYTEST) tests/conformance -m smoke
-	@. ./activate lab && $(PYTEST) -x tests/plugins tests/lab
+	@. ./activate lab && $(PYTEST) -x tests/lab
 
 test-unit: setup  ## run the checks and tests that need no Docker engine
 	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
 
 test-full: test  ## run all checks and each table of tests in full
+	@. ./activate lab && $(PYTEST) tests/plugins
 	@. ./activate lab && $(PYTEST) tests/conformance -m 'not smoke'
 
 about:  ## say what was chosen: CLI, plugins, Docker engine, state

@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +180,11 @@ class Background:
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def wait_until(true: Callable[[], bool], what: str) -> None:
+    """Poll until `true` says so; fail with `what` after half a minute."""
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)

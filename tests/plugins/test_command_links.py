@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.plugins.command_hosts import MANY, Hosts, running
-from tests.plugins.harness import Background, Failed, PluginProcess
+from tests.plugins.harness import Background, Failed, PluginProcess, wait_until
 
 REMOTE = "command:remote:Command"
 
@@ -31,13 +31,6 @@ def plugin() -> Iterator[PluginProcess]:
 
 def script(connection: dict[str, Any], create: str, **more: Any) -> dict[str, Any]:
     return {"connection": connection, "create": create, "addPreviousOutputInEnv": False, **more}
-
-
-def wait_until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
 
 
 def test_many_hosts_that_are_one_sshd_stay_below_its_max_startups(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from engine.plugins.common import wire
 from tests.plugins.conftest import SshServer, run, wait_for_log
-from tests.plugins.harness import Background, Failed, PluginProcess
+from tests.plugins.harness import Background, Failed, PluginProcess, wait_until
 
 REMOTE = "command:remote:Command"
 LOCAL = "command:local:Command"
@@ -23,13 +23,6 @@ LOCAL = "command:local:Command"
 def plugin() -> Iterator[PluginProcess]:
     with PluginProcess("command") as process:
         yield process
-
-
-def wait_until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
 
 
 def script(sshd: SshServer, **inputs: Any) -> dict[str, Any]:

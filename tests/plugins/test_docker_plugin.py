@@ -14,7 +14,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from engine.plugins.common import wire
 from tests.plugins.conftest import LABEL, SshServer, run
-from tests.plugins.harness import Failed, PluginProcess
+from tests.plugins.harness import Failed, PluginProcess, wait_until
 
 CONTAINER = "docker:index/container:Container"
 NETWORK = "docker:index/network:Network"
@@ -178,7 +178,8 @@ def test_a_container_that_removes_itself(plugin: PluginProcess, image: str, mark
     running = plugin.check(CONTAINER, sleeper(image, mark, rm=True))
     id_, state = plugin.create(CONTAINER, running)
     run("docker", "stop", "-t", "0", mark)
-    assert plugin.read(CONTAINER, id_, running, state).id == "", "it must run, and is gone"
+    # The engine removes it by itself, a moment after it ended.
+    wait_until(lambda: plugin.read(CONTAINER, id_, running, state).id == "", "it must run, and is gone")
     plugin.delete(CONTAINER, id_, state)
 
 
