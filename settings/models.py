@@ -8,21 +8,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from settings.docker import Docker
+from settings.gpu import Apt, Gpu, Reboot
+from settings.ofed import Ofed
 from settings.roce import RoceProfile
+from settings.section import AbsolutePath, InterfaceName, Name, Section, TcpPort
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-InterfaceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,14}$")]
 SwitchPort = Annotated[str, Field(pattern=r"^\d{1,2}/\d{1,2}(/\d)?$")]
-TcpPort = Annotated[int, Field(ge=1, le=65535)]
 # host:port of a registry, as it stands before the first slash of an image's name.
 RegistryAddress = Annotated[str, Field(pattern=r"^[a-z0-9.-]+:\d{1,5}$")]
-AbsolutePath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*$")]
-
-
-class Section(BaseModel):
-    """What all sections share: unknown keys are errors, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Host(Section):
@@ -65,35 +59,6 @@ class Access(Section):
     """How the operator logs in to metal: the file of an OpenSSH private key. A lab makes its own."""
 
     private_key_file: Annotated[str, Field(min_length=1)]
-
-
-class GpuDriver(StrEnum):
-    """Where the NVIDIA driver comes from; `none` is for hosts without a GPU."""
-
-    NONE = "none"
-
-
-class Gpu(Section):
-    """What a host's GPUs need before anything else."""
-
-    driver: GpuDriver = GpuDriver.NONE
-
-
-class OfedFlavour(StrEnum):
-    """Where the RDMA stack comes from; `inbox` is the distribution's rdma-core and perftest."""
-
-    INBOX = "inbox"
-
-
-class Ofed(Section):
-    """The RDMA stack and where the NIC's settings are found.
-
-    `sysfs_root` is /sys on metal. The lab has no RDMA card, and its stand-in keeps the card's files
-    elsewhere.
-    """
-
-    flavour: OfedFlavour = OfedFlavour.INBOX
-    sysfs_root: AbsolutePath = "/sys"
 
 
 class Registry(Section):
@@ -164,8 +129,11 @@ class Stack(Section):
     switch: Switch
     registry: Registry
     roce: RoceProfile = RoceProfile()
+    apt: Apt = Apt()
     gpu: Gpu = Gpu()
     ofed: Ofed = Ofed()
+    docker: Docker = Docker()
+    reboot: Reboot = Reboot()
     image: Image = Image()
     training: Training = Training()
     access: Access | None = None

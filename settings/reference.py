@@ -15,7 +15,7 @@ from settings.models import Stack
 _HEAD = """# Settings
 
 A stack is one file, `Pulumi.<stack>.yaml`; each section below is a key `rocestack:<section>` in it. This page
-is made from the models in `settings/models.py` and `settings/roce.py` by `python -m settings.reference`.
+is made from the models in `settings/` by `python -m settings.reference`.
 """
 
 
