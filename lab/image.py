@@ -60,8 +60,10 @@ def connect(host: str | None = None, timeout_s: int = 60) -> docker.DockerClient
     return client
 
 
-def ensure_image(client: docker.DockerClient, files: LabFiles, reporter: Reporter) -> str:
-    """Have the present image in the engine and return its name. Images of older files are removed."""
+def ensure_image(
+    client: docker.DockerClient, files: LabFiles, reporter: Reporter, *, sweep: bool = True
+) -> str:
+    """Have the present image in the engine and return its name; `sweep` removes those of older files."""
     tag = node_tag()
     if _has(client, tag):
         return tag
@@ -76,7 +78,8 @@ def ensure_image(client: docker.DockerClient, files: LabFiles, reporter: Reporte
             tag,
             {"BASE": base},
         )
-    remove_images(client, keep={tag, base})
+    if sweep:
+        remove_images(client, keep={tag, base})
     return tag
 
 

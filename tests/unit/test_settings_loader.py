@@ -54,7 +54,10 @@ def _set(*path: Any, value: Any) -> Callable[[Sections], None]:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (_set("bogus", value=1), "rocestack:bogus = 1: is not a known section; allowed: access, apt, docker, gpu, hosts"),
+        (
+            _set("bogus", value=1),
+            "rocestack:bogus = 1: is not a known section; allowed: access, apt, docker, gpu, hosts",
+        ),
         (_set("network", "speed", value=1), "rocestack:network.speed = 1: is not a known setting"),
         (
             _set("network", "mtu", value="big"),

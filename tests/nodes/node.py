@@ -1,0 +1,271 @@
+"""Throw-away nodes: the lab's own image, started as the lab starts it, two of them on one cable."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import docker
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from docker.errors import APIError
+
+from components.observation import HOST_STEPS
+from components.rendering import render
+from facts import probe
+from lab.cluster import _NODE_CAPABILITIES, _UNCONFINED
+from settings import flat
+
+INTERFACE = "enp1f0"
+LABEL = "rocestack.test"
+BOOT_DEADLINE_S = 90
+SCRIPT_DEADLINE_S = 400
+# Nothing of the machine, of a lab or of a stack is in it; each site takes one /24, its cable the upper half.
+_SITES = IPv4Network("10.143.0.0/16")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a script ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a node stands: its site's name, its own, and its end of the cable."""
+
+    site: str
+    hostname: str
+    cable_end: str
+    mac: str
+
+
+def wait_until(true: Callable[[], bool], deadline: float, what: str) -> None:
+    """Poll until `true` says so; fail with `what` after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    pause = 0.1
+    while not true():
+        assert time.monotonic() < end, f"{what} did not come true within {deadline:g} s"
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+
+
+class Node:
+    """One running node; scripts reach it as the engine hands them over, by standard input alone."""
+
+    def __init__(self, container: str, hostname: str) -> None:
+        self.container = container
+        self.hostname = hostname
+
+    def script(self, text: str, stdin: str = "", deadline: float = SCRIPT_DEADLINE_S) -> Done:
+        """Run `text` under bash and return how it ended."""
+        done = subprocess.run(
+            ["docker", "exec", "--interactive", self.container, "bash", "-c", text],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=deadline,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def run(self, text: str) -> str:
+        """Run `text` under bash and return what it printed; it must end well."""
+        done = self.script(text)
+        assert done.status == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def try_apply(self, step: str, wanted: Mapping[str, str]) -> Done:
+        """Run a step's apply script with these settings, as the first repair of them would."""
+        return self.script(_template(step, "apply"), flat.render({**wanted, "generation": "1", "node": "1"}))
+
+    def apply(self, step: str, wanted: Mapping[str, str]) -> str:
+        """Run a step's apply script, which must end well, and return what it printed."""
+        done = self.try_apply(step, wanted)
+        assert done.status == 0, f"{step}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def remove(self, step: str, wanted: Mapping[str, str]) -> str:
+        """Run a step's remove script, which must end well, and return what it printed."""
+        done = self.script(_template(step, "remove"), flat.render({**wanted, "generation": "1", "node": "1"}))
+        assert done.status == 0, f"{step}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def probe(self, applied: Mapping[str, Mapping[str, str]]) -> probe.ProbeAnswer:
+        """Return what the probe of all host steps says, given what was applied per step."""
+        lines = "".join(
+            f"{step}.{line}\n"
+            for step, values in applied.items()
+            for line in flat.render(values).splitlines()
+        )
+        done = self.script(probe.render(HOST_STEPS), lines)
+        assert done.status == 0, done.stderr
+        return probe.parse(done.stdout)
+
+    def differences(self, step: str, wanted: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        """Return the facts of one step that are not as wanted: key to found and wanted."""
+        answer = self.probe({step: wanted})
+        assert step not in answer.unobservable, answer.unobservable
+        found = answer.facts[step]
+        return {
+            key: (found[key], wanted[key]) for key in found if key in wanted and found[key] != wanted[key]
+        }
+
+    def photograph(self) -> dict[str, str]:
+        """Return what a step can change on a host: files with their sums, packages, units, network, rules."""
+        said = self.run(_PHOTOGRAPH)
+        return dict(line.split("\t", 1) for line in said.splitlines() if "\t" in line)
+
+    def reboot(self) -> None:
+        """Reboot as a person does, and wait until systemd says that the boot is over."""
+        before = self._started()
+        self.script("systemctl reboot")
+        wait_until(lambda: self._started() not in ("", before), BOOT_DEADLINE_S, f"reboot of {self.hostname}")
+        self.wait_booted()
+
+    def wait_booted(self) -> None:
+        """Wait until systemd has finished the boot."""
+
+        def over() -> bool:
+            return self.script("systemctl is-system-running").stdout.strip() in ("running", "degraded")
+
+        wait_until(over, BOOT_DEADLINE_S, f"boot of {self.hostname}")
+
+    def _started(self) -> str:
+        return self.script("stat -c %Y.%Z /proc/1").stdout.strip()
+
+
+def _template(step: str, kind: str) -> str:
+    return render(f"{step.replace('.', '/')}.{kind}.sh.j2")
+
+
+# One line per thing: its kind and name, a tab, its state.
+_PHOTOGRAPH = r"""
+set -euo pipefail
+find /etc /usr/local /var/lib/rocestack /boot /root /opt -xdev -type f \
+  ! -name '*.rocestack-new' ! -name ld.so.cache ! -name '*-' ! -path '/etc/systemd/system/*.wants/*' \
+  -exec md5sum {} + 2>/dev/null | awk '{ sum = $1; $1 = ""; printf "file%s\t%s\n", $0, sum }' || true
+find /etc /usr/local -xdev -type l -printf 'link %p\t%l\n' 2>/dev/null
+find /etc /usr/local /var/lib/rocestack -xdev -type d -printf 'folder %p\t%m\n' 2>/dev/null || true
+dpkg-query -W -f 'package ${Package}\t${Version} ${db:Status-Status}\n'
+apt-mark showhold | sed 's/$/\thold/; s/^/hold /'
+systemctl list-units --all --plain --no-legend --type=service 'rocestack*' 'docker*' |
+  awk '{ printf "unit %s\t%s %s\n", $1, $3, $4 }'
+ip -4 -o address show | awk '$2 !~ /^(veth|lo)/ { printf "address %s\t%s\n", $2, $4 }'
+ip -o link show | awk '$2 !~ /^veth/ { printf "link %s\tmtu %s\n", $2, $5 }'
+ip -4 route show | sed 's/ *$//; s/^/route /; s/$/\tset/'
+for table in filter nat; do
+  iptables -t "$table" -S 2>/dev/null | sed "s/^/rule $table /; s/\$/\tset/" || true
+done
+printf 'sysctl ip_forward\t%s\n' "$(</proc/sys/net/ipv4/ip_forward)"
+printf 'sysctl tcp_ecn\t%s\n' "$(</proc/sys/net/ipv4/tcp_ecn)"
+"""
+
+
+def _site_networks(client: docker.DockerClient, name: str) -> tuple[Any, Any, IPv4Network]:
+    """Return a management network, a cable and its subnet; no other test uses these subnets now."""
+    for _ in range(50):
+        site = list(_SITES.subnets(new_prefix=24))[secrets.randbelow(256)]
+        lower, upper = site.subnets(new_prefix=25)
+        made = []
+        try:
+            for suffix, subnet in (("management", lower), ("port", upper)):
+                made.append(_network(client, f"{name}-{suffix}", subnet))
+            return made[0], made[1], upper
+        except APIError as error:
+            for network in made:
+                network.remove()
+            if "overlap" not in str(error.explanation):
+                raise
+    raise AssertionError("no free subnet for a throw-away node")
+
+
+def _network(client: docker.DockerClient, name: str, subnet: IPv4Network) -> Any:
+    pool = docker.types.IPAMPool(subnet=str(subnet), gateway=str(subnet.network_address + 1))
+    options = {"com.docker.network.driver.mtu": "9216"} if name.endswith("port") else None
+    return client.networks.create(
+        name,
+        driver="bridge",
+        ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+        labels={LABEL: name},
+        options=options,
+    )
+
+
+@contextlib.contextmanager
+def site(client: docker.DockerClient, image: str, hostnames: Sequence[str]) -> Iterator[list[Node]]:
+    """Start nodes that share one cable (their data interfaces) and a management network; end them after."""
+    name = f"test-nodes-{secrets.token_hex(4)}"
+    management, cable, subnet = _site_networks(client, name)
+    containers = []
+    with tempfile.TemporaryDirectory() as scratch:
+        keys = Path(scratch)
+        _write_keys(keys)
+        try:
+            nodes = []
+            for number, hostname in enumerate(hostnames, start=10):
+                end = str(subnet.network_address + number)
+                place = _Place(name, hostname, end, f"02:52:01:01:{number:02x}:00")
+                containers.append(_start(client, image, place, keys))
+                nodes.append(Node(f"{name}-{hostname}", hostname))
+            for node in nodes:
+                node.wait_booted()
+            yield nodes
+        finally:
+            for container in containers:
+                container.remove(force=True, v=True)
+            for network in (management, cable):
+                network.remove()
+
+
+def _start(client: docker.DockerClient, image: str, place: _Place, keys: Path) -> Any:
+    """Start one node as the lab does; the command line alone knows `systempaths`."""
+    site_name, hostname, address = place.site, place.hostname, place.cable_end
+    command = ["docker", "create", "--name", f"{site_name}-{hostname}", "--hostname", hostname]
+    command += [f"--cap-add={one}" for one in _NODE_CAPABILITIES]
+    command += [f"--security-opt={one}" for one in _UNCONFINED]
+    command += ["--cgroupns=private", "--restart=always"]
+    command += ["--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec"]
+    command += ["--env", "LAB_ROLE=node", "--env", f"LAB_DATA_INTERFACE={INTERFACE}"]
+    command += ["--env", f"LAB_CABLES={INTERFACE},{address},{place.mac}"]
+    command += ["--label", f"{LABEL}={site_name}", "--network", f"{site_name}-management"]
+    command += ["--volume", "/var/lib/docker"]
+    command += ["--volume", f"{keys}/host:/etc/rocestack-lab/keys:ro"]
+    command += ["--volume", f"{keys}/client.pub:/etc/rocestack-lab/client.pub:ro"]
+    command += [image, "/usr/lib/rocestack-lab/node-init"]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert made.returncode == 0, made.stderr
+    container = client.containers.get(made.stdout.strip())
+    client.networks.get(f"{site_name}-port").connect(container, ipv4_address=address)
+    container.start()
+    return container
+
+
+def _write_keys(folder: Path) -> None:
+    (folder / "host").mkdir(mode=0o755)
+    folder.chmod(0o755)
+    for path in (folder / "host" / "ssh_host_ed25519_key", folder / "client"):
+        key = ed25519.Ed25519PrivateKey.generate()
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.OpenSSH,
+                serialization.NoEncryption(),
+            )
+        )
+        path.chmod(0o600)
+        public = key.public_key().public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        )
+        path.with_name(path.name + ".pub").write_bytes(public + b"\n")

@@ -1,0 +1,30 @@
+"""Each host step by itself: applied twice changes nothing the second time, removed leaves what was before."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.nodes.node import INTERFACE, Node
+
+STEPS = {
+    "ofed_stack.packages": {"packages": "ethtool ibverbs-utils perftest rdma-core"},
+    "ofed_stack.address": {
+        "interface": INTERFACE,
+        "address": "31.31.31.41/24",
+        "mtu": "9000",
+        "link": "up",
+    },
+}
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_is_idempotent_and_can_be_taken_back(node: Node, step: str) -> None:
+    before = node.photograph()
+    node.apply(step, STEPS[step])
+    once = node.photograph()
+    assert node.differences(step, STEPS[step]) == {}
+    node.apply(step, STEPS[step])
+    assert node.photograph() == once
+    node.remove(step, STEPS[step])
+    assert node.photograph() == before
