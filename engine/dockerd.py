@@ -111,6 +111,9 @@ class Dockerd:
         if self.pid() is not None:
             self._wait(None)
             return
+        if not processes.named("dockerd"):
+            for bridge in host_network.remove_abandoned(self.bridge):
+                reporter.say("docker", f"removed {bridge}, which an engine left that no longer runs")
         reporter.say("docker", "starting an engine of our own")
         with host_network.kept_rules(self.bridges):
             self._wait(self._start())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from engine.errors import EngineError
 
 # The lab's own networks begin at 172.30; everything below is Docker's usual ground.
 BRIDGE_CANDIDATES = tuple(ipaddress.IPv4Network(f"172.{number}.0.0/24") for number in range(17, 30))
+# A network that Docker made (its id), or the first bridge of an engine of ours (its checkout's tag).
+_ENGINES_BRIDGE = re.compile(r"br-[0-9a-f]{12}|rs[0-9a-f]{8}")
 FORWARD_SWITCH = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -57,6 +60,26 @@ def remove_bridge(name: str) -> None:
             _iptables(table, "-D", *rule)
     if name in _links():
         _ip("link", "delete", "dev", name)
+
+
+def remove_abandoned(own: str) -> list[str]:
+    """Remove the bridges that a killed engine left behind, and return their names.
+
+    To be called when no Docker engine runs. Such a bridge keeps its address, so the machine would send what
+    is meant for a new network of the same subnet into it. An engine that comes back makes its own anew.
+    """
+    gone = abandoned(_ip("-j", "link", "show"), own)
+    for name in gone:
+        remove_bridge(name)
+    return gone
+
+
+def abandoned(links: str, own: str) -> list[str]:
+    """Return the engines' bridges without a member in the JSON of `ip -j link`, but for `own`."""
+    found = json.loads(links or "[]")
+    masters = {link.get("master") for link in found}
+    names = sorted(str(link.get("ifname")) for link in found)
+    return [name for name in names if _ENGINES_BRIDGE.fullmatch(name) and name not in masters | {own}]
 
 
 def _links() -> dict[str, list[str]]:

@@ -74,13 +74,21 @@ def recorded(checkout: Checkout) -> Cli | None:
     return cli if record.get("files") == stamps.fingerprint(_files(cli)) else None
 
 
+def found_again(cli: Cli, path: str, own: Path) -> bool:
+    """Say whether `activate` will find this CLI: an installed one counts while PATH leads to it.
+
+    It may have been found in a shell that another checkout had set up.
+    """
+    return cli.source != "installed" or shutil.which(BINARIES[0], path=path_without(path, own)) == cli.program
+
+
 def ensure(checkout: Checkout, reporter: Reporter, source: Bundle | None = None) -> Cli:
     """Return a CLI that works, by the first source that has one; raises EngineError when none has.
 
     A bundle is then the only source.
     """
     known = recorded(checkout)
-    if known is not None:
+    if known is not None and found_again(known, os.environ.get("PATH", ""), checkout.bin):
         reporter.say("pulumi", f"up to date: {known.version}, {known.detail}")
         return known
     found = _find(checkout, reporter) if source is None else _from_bundle(checkout, source)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from lab.errors import LabError
@@ -47,6 +49,27 @@ def check_ports(wanted: Mapping[str, int], ours: Iterable[int], containers: Mapp
             f"The lab cannot publish its ports:{lines}",
             "stop what has them, or choose other ports in Pulumi.lab.yaml "
             "(rocestack:lab.ssh_port_base, rocestack:lab.registry_port).",
+        )
+
+
+def check_subnets(wanted: Mapping[str, IPv4Network], addresses: str, ours: Iterable[str]) -> None:
+    """Raise LabError that names each interface with an address in a subnet of the lab (setting to subnet).
+
+    `addresses` is the JSON of `ip -j -4 address`; `ours` are the lab's own bridges.
+    """
+    own = set(ours)
+    taken = [
+        f"{setting} {subnet} holds {one['local']} of the interface {link['ifname']}"
+        for link in json.loads(addresses or "[]")
+        for one in link.get("addr_info", [])
+        for setting, subnet in wanted.items()
+        if link["ifname"] not in own and IPv4Address(one["local"]) in subnet
+    ]
+    if taken:
+        lines = "".join(f"\n  {one}" for one in taken)
+        raise LabError(
+            f"This machine has an address in a subnet of the lab, which could then not be reached:{lines}",
+            "remove that interface if nothing needs it, or choose other subnets in Pulumi.lab.yaml.",
         )
 
 

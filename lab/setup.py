@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from docker import DockerClient
@@ -13,9 +15,10 @@ from lab.image import connect, ensure_image, remove_images
 from lab.keys import ensure_keys, write_known_hosts
 from lab.photographs import ensure_photographs
 from lab.plan import REGISTRY, ports
-from lab.preflight import check_disk, check_ports
+from lab.preflight import check_disk, check_ports, check_subnets
 from lab.progress import Reporter, clock
 from settings.loader import load_file
+from settings.models import Stack
 
 STACK_NAME = "lab"
 
@@ -34,6 +37,7 @@ def setup(files: LabFiles | None = None) -> None:
         }
         ours, containers = published(client)
         check_ports(purposes, ours, containers)
+        check_subnets(subnets(stack), ipv4_addresses(), bridges(client))
         warning = check_disk(_disk(client, files))
         if warning is not None:
             reporter.say("warning", warning)
@@ -70,6 +74,31 @@ def published(client: DockerClient) -> tuple[set[int], dict[int, str]]:
                 if (container.get("Labels") or {}).get("rocestack.stack") == STACK_NAME:
                     ours.add(port["PublicPort"])
     return ours, owners
+
+
+def subnets(stack: Stack) -> dict[str, IPv4Network]:
+    """Return the subnets that the lab's networks take of this machine, by their settings."""
+    if stack.lab is None:
+        return {}
+    return {
+        "rocestack:lab.management_subnet": stack.lab.management_subnet,
+        "rocestack:lab.cable_subnet": stack.lab.cable_subnet,
+    }
+
+
+def bridges(client: DockerClient) -> list[str]:
+    """Return the interfaces of the lab's own networks on this machine."""
+    mine = client.api.networks(filters={"label": f"rocestack.stack={STACK_NAME}"})
+    return [f"br-{network['Id'][:12]}" for network in mine]
+
+
+def ipv4_addresses() -> str:
+    """Return the IPv4 addresses of this machine as JSON; nothing where iproute2 is missing."""
+    try:
+        done = subprocess.run(["ip", "-j", "-4", "address"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout
 
 
 def _disk(client: DockerClient, files: LabFiles) -> Path:

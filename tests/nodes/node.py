@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,12 @@ printf 'sysctl tcp_ecn\t%s\n' "$(</proc/sys/net/ipv4/tcp_ecn)"
 
 def _site_networks(client: docker.DockerClient, name: str) -> tuple[Any, Any, IPv4Network]:
     """Return a management network, a cable and its subnet; no other test uses these subnets now."""
+    links = json.loads(subprocess.run(["ip", "-j", "-4", "address"], capture_output=True, check=True).stdout)
+    # Another engine's network of the same subnet would get our packets.
+    taken = [IPv4Address(one["local"]) for link in links for one in link["addr_info"]]
+    free = [site for site in _SITES.subnets(new_prefix=24) if not any(one in site for one in taken)]
     for _ in range(50):
-        site = list(_SITES.subnets(new_prefix=24))[secrets.randbelow(256)]
+        site = secrets.choice(free)
         lower, upper = site.subnets(new_prefix=25)
         made = []
         try:

@@ -43,6 +43,20 @@ def test_a_wrong_mode_names_what_is_allowed() -> None:
         plugin_install.mode({"ENGINE_PLUGINS": "none"})
 
 
+@pytest.mark.parametrize(
+    ("source", "on_path", "again"),
+    [("installed", True, True), ("installed", False, False), ("build", False, True)],
+)
+def test_an_installed_cli_counts_while_path_leads_to_it(
+    tmp_path: Path, source: str, on_path: bool, again: bool
+) -> None:
+    program = tmp_path / "pulumi"
+    program.touch(0o755)
+    cli = pulumi_cli.Cli(source, "", "3.259.0", str(program), "", "")
+    path = str(tmp_path) if on_path else "/nowhere"
+    assert pulumi_cli.found_again(cli, path, Path("/c/.engine/bin")) is again
+
+
 def test_our_own_cli_is_not_an_installed_one() -> None:
     assert pulumi_cli.path_without("/c/.engine/bin:/usr/bin:/bin", Path("/c/.engine/bin")) == "/usr/bin:/bin"
     assert pulumi_cli.path_without("/usr/bin:/bin", Path("/c/.engine/bin")) == "/usr/bin:/bin"

@@ -143,3 +143,21 @@ def test_mounts_below_a_folder_come_the_deepest_first() -> None:
         "/c/.engine/docker",
     ]
     assert mounts_below(MOUNTINFO, Path("/elsewhere")) == []
+
+
+def _link(name: str, master: str | None = None) -> dict[str, str]:
+    return {"ifname": name, **({"master": master} if master else {})}
+
+
+@pytest.mark.parametrize(
+    ("links", "gone"),
+    [
+        ([_link("lo"), _link("eth0"), _link("docker0")], []),
+        ([_link("br-0123456789ab")], ["br-0123456789ab"]),
+        ([_link("br-0123456789ab"), _link("veth1", "br-0123456789ab")], []),
+        ([_link(OURS), _link("rs00000001"), _link("br-lan"), _link("rsync")], ["rs00000001"]),
+    ],
+    ids=["none", "left behind", "in use", "ours and a person's"],
+)
+def test_bridges_of_an_engine_that_no_longer_runs(links: list[dict[str, str]], gone: list[str]) -> None:
+    assert host_network.abandoned(json.dumps(links), OURS) == gone

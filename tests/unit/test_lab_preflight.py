@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,24 @@ def test_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: float, warn
     warning = preflight.check_disk(tmp_path)
     assert (warning is not None) == warns
     assert warning is None or "only 9.9 GB are free" in warning
+
+
+SUBNETS = {"rocestack:lab.management_subnet": IPv4Network("10.141.0.0/24")}
+
+
+def _addresses(name: str, address: str) -> str:
+    return json.dumps([{"ifname": name, "addr_info": [{"local": address, "prefixlen": 24}]}])
+
+
+def test_an_interface_in_a_subnet_of_the_lab_is_named() -> None:
+    with pytest.raises(LabError, match=r"lab\.management_subnet \S+ holds 10\.141\.0\.1 of .* br-0"):
+        preflight.check_subnets(SUBNETS, _addresses("br-0", "10.141.0.1"), ours=["br-1"])
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [_addresses("br-1", "10.141.0.1"), _addresses("eth0", "10.142.0.1"), ""],
+    ids=["ours", "apart", "none"],
+)
+def test_other_interfaces_are_no_problem(addresses: str) -> None:
+    assert preflight.check_subnets(SUBNETS, addresses, ours=["br-1"]) is None  # type: ignore[func-returns-value]
