@@ -1,27 +1,12 @@
-"""Templates to text: every line that reaches a machine comes from templates/ through here."""
+"""Scripts as commands: the one place where a script is handed to bash."""
 
 from __future__ import annotations
 
 import shlex
-from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from facts.rendering import TEMPLATES, render
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
-
-
-@cache
-def _environment() -> Environment:
-    # The text is shell and Dockerfiles, so HTML's escaping would corrupt it.
-    return Environment(  # noqa: S701
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-
-
-def render(template: str, **values: str) -> str:
-    """Return the text of `template`, a path under templates/. An unknown value in it is an error."""
-    return _environment().get_template(template).render(**values)
+__all__ = ["TEMPLATES", "bash", "render"]
 
 
 def bash(script: str, *, as_root_by_sudo: bool = False) -> str:

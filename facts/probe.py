@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+from facts import rendering
 
 _STEP = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
 _FACT = re.compile(r"^([a-z][a-z0-9_]*\.[a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*|!)=(.*)$")
@@ -45,14 +41,6 @@ class ProbeAnswer:
     containers: Mapping[str, ContainerFact] = field(default_factory=dict)
 
 
-@cache
-def _environment() -> Environment:
-    # The text is shell, so HTML's escaping would corrupt it.
-    return Environment(  # noqa: S701
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-
-
 def render(steps: Sequence[str]) -> str:
     """Return the script that observes `steps` (``component.concern``) and the stack's containers.
 
@@ -62,7 +50,7 @@ def render(steps: Sequence[str]) -> str:
     for step in steps:
         if not _STEP.match(step):
             raise ValueError(f"a step is named component.concern, not {step!r}")
-    return _environment().get_template("facts/probe.sh.j2").render(steps=list(steps))
+    return rendering.render("facts/probe.sh.j2", steps=list(steps))
 
 
 def parse(text: str) -> ProbeAnswer:
