@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
+from pulumi_command import local
 
 from components.context import Cluster
 from components.host_step import host_step, local_step, waits_for
 from components.image_context import content_tag, context_files
+from settings.models import ImageFlavour, Stack
 
 # The operator's machine, as it stands in the names of the steps that run there.
 OPERATOR = "operator"
@@ -38,34 +40,8 @@ class Caffe2Image(pulumi.ComponentResource):
         stack = cluster.stack
         repository = stack.image.repository
         super().__init__("rocestack:components:Caffe2Image", repository, None, waits_for(after))
-        context = f"templates/caffe2_image/{stack.image.flavour.value}"
-        self.tag = _tag(context)
-        base = local_step(
-            cluster,
-            OPERATOR,
-            "caffe2_image.base",
-            {"base_image": BASE_IMAGE},
-            parent=self,
-            depends_on=after,
-        )
-        build = local_step(
-            cluster,
-            OPERATOR,
-            BUILD_STEP,
-            {
-                "base_image": BASE_IMAGE,
-                "context_dir": context,
-                "image": repository,
-                "photographs_dir": PHOTOGRAPHS,
-                "present": "yes",
-                "shard_script": _SHARD_SCRIPT,
-                "tag": self.tag,
-                "test": _TEST,
-                "test_module": _TEST_MODULE,
-            },
-            parent=self,
-            found=cluster.local_found.get(BUILD_STEP),
-            depends_on=[base],
+        build = (
+            self._from_source(cluster, after) if _is_source(stack) else self._from_packages(cluster, after)
         )
         self.image_id = build.stdout.apply(last_line)
         self.reference = f"{stack.registry.address}/{repository}:{self.tag}"
@@ -100,6 +76,54 @@ class Caffe2Image(pulumi.ComponentResource):
             for name, host in cluster.hosts.items()
         }
         self.register_outputs({"reference": self.reference, "image_id": self.image_id})
+
+    def _from_packages(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> local.Command:
+        context = f"templates/caffe2_image/{cluster.stack.image.flavour.value}"
+        self.tag = _tag(context)
+        base = local_step(
+            cluster,
+            OPERATOR,
+            "caffe2_image.base",
+            {"base_image": BASE_IMAGE},
+            parent=self,
+            depends_on=after,
+        )
+        return local_step(
+            cluster,
+            OPERATOR,
+            BUILD_STEP,
+            {
+                "base_image": BASE_IMAGE,
+                "context_dir": context,
+                "image": cluster.stack.image.repository,
+                "photographs_dir": PHOTOGRAPHS,
+                "present": "yes",
+                "shard_script": _SHARD_SCRIPT,
+                "tag": self.tag,
+                "test": _TEST,
+                "test_module": _TEST_MODULE,
+            },
+            parent=self,
+            found=cluster.local_found.get(BUILD_STEP),
+            depends_on=[base],
+        )
+
+    def _from_source(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> local.Command:
+        """Return the guide's own build, planned like any other; its script says that it is not there yet."""
+        image = cluster.stack.image
+        self.tag = image.flavour.value
+        return local_step(
+            cluster,
+            OPERATOR,
+            "caffe2_image.source",
+            {"base": image.base, "image": image.repository, "tag": self.tag},
+            parent=self,
+            depends_on=after,
+        )
+
+
+def _is_source(stack: Stack) -> bool:
+    return stack.image.flavour is ImageFlavour.SOURCE
 
 
 def _tag(context: str) -> str:

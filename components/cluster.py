@@ -13,10 +13,12 @@ from components.caffe2_image import BUILD_STEP, OPERATOR
 from components.context import Cluster, HostContext, SwitchContext
 from components.host_step import LOCAL, StepId, recorded_step
 from components.observation import Observations, observe
+from components.operator_files import operator_file
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation
 from facts.operator import image_present
 from settings.models import HostAccess, Stack, SwitchAccess
+from settings.placeholders import placeholders
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,9 @@ def metal(stack: Stack) -> Machines:
     access, switch = stack.access, stack.switch
     if access is None or switch.address is None or switch.host_key is None or switch.password is None:
         raise pulumi.RunError("This stack names neither a lab nor how to reach its machines.")
-    try:
-        private_key = Path(access.private_key_file).expanduser().read_text(encoding="utf-8")
-    except OSError as error:
-        raise pulumi.RunError(
-            f"access.private_key_file = '{access.private_key_file}' cannot be read: {error.strerror}"
-        ) from None
+    _check_placeholders(stack)
+    hint = "it is the file of an OpenSSH private key that every host lets in."
+    private_key = operator_file("access.private_key_file", access.private_key_file, hint).decode()
     known_hosts = Path(".engine/known_hosts").absolute()
     hosts = {
         host.name: HostAccess(
@@ -120,6 +119,19 @@ def metal(stack: Stack) -> Machines:
             password=switch.password,
         ),
     )
+
+
+def _check_placeholders(stack: Stack) -> None:
+    """Raise RunError when the stack file still has values to fill in; a preview only names them."""
+    missing = placeholders(stack)
+    if not missing:
+        return
+    text = (
+        f"These settings are still placeholders: {', '.join(missing)}. Hint: docs/how-to/metal.md says how."
+    )
+    if not pulumi.runtime.is_dry_run():
+        raise pulumi.RunError(f"{text} Nothing was changed.")
+    pulumi.log.warn(f"{text} `up` needs them.")
 
 
 def _known_host(access: HostAccess) -> str:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 
 import pulumi
 
 from components.context import Cluster, HostContext
 from components.host_step import host_step, waits_for
+from components.operator_files import operator_file
 from settings.models import Host, Stack
 
 
@@ -76,11 +76,5 @@ class DockerHost(pulumi.ComponentResource):
 
 def _certificate(path: str) -> str:
     """Return the registry's CA certificate on one line; it is public, and the host decodes it."""
-    try:
-        pem = Path(path).read_bytes()
-    except OSError as error:
-        raise pulumi.RunError(
-            f"registry.ca_file = '{path}' cannot be read: {error.strerror}. "
-            "Hint: it is a PEM file's path from the checkout's root; `make setup` makes the lab's."
-        ) from None
-    return base64.b64encode(pem).decode("ascii")
+    hint = "it is a PEM file's path from the checkout's root; `make setup` makes the lab's."
+    return base64.b64encode(operator_file("registry.ca_file", path, hint)).decode("ascii")

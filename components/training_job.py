@@ -15,7 +15,8 @@ from components.context import Cluster, HostContext
 from components.host_step import host_step, waits_for
 from facts.job import ContainerState, JobPlan, plan_containers, run_id
 from settings import flat
-from settings.models import Host, Stack
+from settings.docker import GpuRuntime
+from settings.models import Device, Host, Precision, Stack
 
 REDIS = "redis"
 
@@ -34,7 +35,7 @@ def trainer_arguments(stack: Stack, shard: int, run: str) -> list[str]:
         "run_id": run,
         "redis_host": str(stack.head.data_address),
         "redis_port": str(training.redis_port),
-        "num_shards": str(len(stack.hosts)),
+        "num_shards": str(len(stack.shards)),
         "shard_id": str(shard),
         "distributed_transport": training.transport.value,
         "distributed_interfaces": stack.network.data_interface,
@@ -47,7 +48,19 @@ def trainer_arguments(stack: Stack, shard: int, run: str) -> list[str]:
         "num_labels": str(training.num_labels),
         "base_learning_rate": str(training.base_learning_rate),
     }
-    return ["--use_cpu", *(part for name, value in flags.items() for part in (f"--{name}", value))]
+    switches = ["--use_cpu"]
+    if training.device is Device.GPU:
+        # Each shard's container holds one GPU.
+        flags |= {"num_gpus": "1", "dtype": training.dtype.value}
+        switches = ["--float16_compute"] if training.dtype is Precision.FLOAT16 else []
+    return [*switches, *(part for name, value in flags.items() for part in (f"--{name}", value))]
+
+
+def gpu_access(runtime: GpuRuntime, gpu: int) -> dict[str, Any]:
+    """Return the container arguments that give a shard the one GPU of that number and no other."""
+    if runtime is GpuRuntime.CONTAINER_TOOLKIT:
+        return {"gpus": f"device={gpu}"}
+    return {"runtime": "nvidia", "envs": [f"NVIDIA_VISIBLE_DEVICES={gpu}"]}
 
 
 def describe(stack: Stack) -> str:
@@ -56,12 +69,12 @@ def describe(stack: Stack) -> str:
     return (
         f"ResNet-{training.num_layers} on photographs, {training.num_labels} labels, "
         f"{training.image_size} px, {training.num_epochs} epochs of {training.epoch_size} images, "
-        f"batch {training.batch_size} on each of {len(stack.hosts)} shards"
+        f"batch {training.batch_size} on each of {len(stack.shards)} shards"
     )
 
 
 class TrainingJob(pulumi.ComponentResource):
-    """One distributed training: a dataset on each host, Redis on the head, a shard per host, and the wait.
+    """One distributed training: a dataset on each host, Redis on the head, the shards, and the wait.
 
     A shard that ended well under this run's identity stays as the proof of it. Any other end is drift and
     starts the job anew under a fresh identity. Outputs: `figures`, what the trainer itself reported.
@@ -91,19 +104,18 @@ class TrainingJob(pulumi.ComponentResource):
         redis = self._redis(engines[stack.head.name])
         plan = self._plan(
             "training_job.shards",
-            {shard_name(index): host for index, host in enumerate(stack.hosts)},
+            {shard_name(index): host for index, (host, _) in enumerate(stack.shards)},
         )
         run = run_id(self._identity(), plan.generation)
         shards = [
             self._shard(
                 index,
-                host,
                 run=run,
                 plan=plan,
                 engine=engines[host.name],
                 after=[*after, redis, datasets[host.name]],
             )
-            for index, host in enumerate(stack.hosts)
+            for index, (host, _) in enumerate(stack.shards)
         ]
         self.figures = self._wait(run, shards)
         self.register_outputs({"run_id": run, "figures": self.figures})
@@ -221,7 +233,6 @@ class TrainingJob(pulumi.ComponentResource):
     def _shard(
         self,
         index: int,
-        host: Host,
         *,
         run: str,
         plan: JobPlan,
@@ -229,6 +240,8 @@ class TrainingJob(pulumi.ComponentResource):
         after: list[pulumi.Resource],
     ) -> docker.Container:
         stack = self._cluster.stack
+        host, gpu = stack.shards[index]
+        on_gpu = stack.training.device is Device.GPU
         name = f"{host.name}/{shard_name(index)}"
         return docker.Container(
             name,
@@ -248,6 +261,7 @@ class TrainingJob(pulumi.ComponentResource):
             must_run=False,
             restart="no",
             labels=self._labels(plan, run_id=run),
+            **(gpu_access(stack.docker.runtime, gpu) if on_gpu else {}),
             opts=self._container_options(self._cluster.hosts[host.name], engine, name, after),
         )
 
@@ -257,12 +271,12 @@ class TrainingJob(pulumi.ComponentResource):
         stack = cluster.stack
         lines = {
             "run_id": run,
-            "shards": str(len(stack.hosts)),
+            "shards": str(len(stack.shards)),
             "transport": stack.training.transport.value,
             "interface": stack.network.data_interface,
             "deadline_seconds": str(stack.training.deadline_seconds),
         }
-        for index, host in enumerate(stack.hosts):
+        for index, (host, _) in enumerate(stack.shards):
             access = cluster.hosts[host.name].access
             lines |= {
                 f"shard_{index}_container": shard_name(index),

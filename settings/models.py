@@ -70,32 +70,59 @@ class Registry(Section):
 
 
 class ImageFlavour(StrEnum):
-    """How Caffe2 gets into the image; `debian` takes bullseye's packages (CPU)."""
+    """How Caffe2 gets into the image.
+
+    `debian` takes bullseye's packages (CPU). `source` is the guide's build from Caffe2's sources on a CUDA
+    base; this version plans it, and its build stops with an error.
+    """
 
     DEBIAN = "debian"
+    SOURCE = "source"
 
 
 class Image(Section):
-    """The training image, built once and pulled by all hosts."""
+    """The training image, built once and pulled by all hosts; `base` is what `source` builds on."""
 
     flavour: ImageFlavour = ImageFlavour.DEBIAN
+    base: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]*:[A-Za-z0-9_.-]+$")] = (
+        "nvidia/cuda:9.2-cudnn7-devel-ubuntu16.04"
+    )
     repository: Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")] = "rocestack/caffe2"
 
 
 class Transport(StrEnum):
-    """How Gloo moves gradients between shards."""
+    """How Gloo moves gradients between shards; Debian's Caffe2 knows only `tcp`."""
 
     TCP = "tcp"
+    IBVERBS = "ibverbs"
+
+
+class Device(StrEnum):
+    """What a shard computes on: the host's processors, or one GPU of its own."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class Precision(StrEnum):
+    """The trainer's number format; `float16` is for GPUs and computes in it too."""
+
+    FLOAT = "float"
+    FLOAT16 = "float16"
 
 
 class Training(Section):
     """The distributed job; names and meanings follow the trainer's own flags.
 
-    `epoch_size` counts images over all shards, `batch_size` is per shard, `test_epoch_size` counts images
-    over all shards. `deadline_seconds` ends a job that hangs.
+    `shards_per_host` containers run on each host, each with one GPU where `device` is `gpu`. `epoch_size`
+    counts images over all shards, `batch_size` is per shard, `test_epoch_size` counts images over all
+    shards. `deadline_seconds` ends a job that hangs.
     """
 
     transport: Transport = Transport.TCP
+    device: Device = Device.CPU
+    dtype: Precision = Precision.FLOAT
+    shards_per_host: Annotated[int, Field(ge=1, le=16)] = 1
     redis_port: TcpPort = 5555
     data_path: AbsolutePath = "/data"
     num_layers: int = Field(default=18)
@@ -143,6 +170,11 @@ class Stack(Section):
     def head(self) -> Host:
         """The host that runs the job's rendezvous (Redis): the first one listed."""
         return self.hosts[0]
+
+    @property
+    def shards(self) -> tuple[tuple[Host, int], ...]:
+        """Where each shard runs, in the order of their numbers: its host, and which of the host's GPUs."""
+        return tuple((host, place) for host in self.hosts for place in range(self.training.shards_per_host))
 
     def data_cidr(self, host: Host) -> str:
         """The host's address on the data network with its prefix length, as `ip address` takes it."""

@@ -75,9 +75,13 @@ def _set(*path: Any, value: Any) -> Callable[[Sections], None]:
         (_set("hosts", 0, "address", value="10.1.1.1"), "is made by the lab; leave it out"),
         (_set("switch", "name", value="clx-mld-41"), "is also a host's name"),
         (_set("roce", "dscp", value=48), "dscp 48 maps to switch priority 6"),
-        (_set("training", "epoch_size", value=8), "allowed is at least batch_size * hosts = 32"),
+        (_set("training", "epoch_size", value=8), "allowed is at least batch_size * shards = 32"),
         (_set("training", "num_layers", value=19), "is no ResNet depth; allowed: 18, 34"),
         (_set("training", "transport", value="smoke"), "input should be 'tcp'"),
+        (_set("training", "transport", value="ibverbs"), "is not in Debian's Caffe2"),
+        (_set("training", "shards_per_host", value=2), "allowed with training.device cpu: 1"),
+        (_set("training", "dtype", value="float16"), "allowed with training.device cpu: float"),
+        (_set("training", "device", value="gpu"), "training.device = 'gpu': needs image.flavour source"),
         (_set("lab", "registry_port", value=22401), "is one of the SSH ports 22400 to 22402"),
         (_set("registry", "push_address", value="10.0.0.1:5000"), "is not the lab's registry"),
         (_set("hosts", value=[]), "at least 1"),
@@ -92,6 +96,15 @@ def test_one_wrong_value_is_one_clear_error(
     assert says in str(caught.value)
     assert str(caught.value).startswith("Pulumi.lab.yaml has ")
     assert "nothing was changed" in str(caught.value)
+
+
+def test_more_shards_than_gpus_are_refused() -> None:
+    document = yaml.safe_load((LAB_FILE.with_name("Pulumi.roce100g.yaml")).read_text())
+    sections = {key.partition(":")[2]: value for key, value in document["config"].items()}
+    assert len(parse(sections, "Pulumi.roce100g.yaml").shards) == 32
+    sections["training"]["shards_per_host"] = 5
+    with pytest.raises(SettingsError, match=r"shards_per_host = 5: .* at most gpu.count = 4"):
+        parse(sections, "Pulumi.roce100g.yaml")
 
 
 def test_all_errors_come_at_once(sections: Sections) -> None:
