@@ -1,4 +1,4 @@
-"""An apt repository on a node: its key's whole fingerprint decides, and a refused one leaves nothing behind."""
+"""An apt repository on a node: its key's whole fingerprint decides, and a refused one leaves nothing."""
 
 from __future__ import annotations
 
