@@ -144,6 +144,8 @@ def report(cluster: Cluster) -> None:
     """Tell the operator, one line each, what drifted and which machines could not be asked."""
     for one in cluster.drift:
         pulumi.log.warn(f"drift: {one}")
+    for one in cluster.unsettled:
+        pulumi.log.warn(f"not in sync, but no drift: {one}")
     for context in cluster.hosts.values():
         observation = context.observation
         if observation is not None and context.unreachable:

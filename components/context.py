@@ -56,7 +56,11 @@ class SwitchContext:
 
 @dataclass
 class Cluster:
-    """The whole cluster as the program sees it; `drift` collects what the steps report."""
+    """The whole cluster as the program sees it.
+
+    `drift` collects what the steps report, `unsettled` what is neither drift nor in sync: facts that wait for
+    a reboot, and those that cannot be observed and need not be.
+    """
 
     stack: Stack
     stack_name: str
@@ -67,3 +71,4 @@ class Cluster:
     registry_generation: str = "1"
     local_found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     drift: list[Difference] = field(default_factory=list)
+    unsettled: list[Difference] = field(default_factory=list)

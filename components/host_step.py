@@ -11,7 +11,7 @@ from pulumi_command import local, remote
 from components.context import Cluster, HostContext
 from components.rendering import bash, render
 from facts.checkpoint import Checkpoint
-from facts.drift import Recorded, plan_step, recorded_from
+from facts.drift import Recorded, plan_step, recorded_from, unsettled
 from settings import flat
 from settings.models import HostAccess
 
@@ -153,8 +153,11 @@ def bookkeeping(
 ) -> dict[str, str]:
     """Return a step's generation, notes and node lines; its drift is added to the cluster's."""
     known = {key: value for key, value in wanted.items() if isinstance(value, str)}
-    plan = plan_step(step_id.machine, step_id.step, known, recorded_step(cluster.checkpoint, step_id), found)
+    recorded = recorded_step(cluster.checkpoint, step_id)
+    plan = plan_step(step_id.machine, step_id.step, known, recorded, found)
     cluster.drift.extend(plan.drift)
+    if recorded is not None and found is not None:
+        cluster.unsettled.extend(unsettled(step_id.machine, step_id.step, recorded.values, found))
     return {**plan.lines(), "node": node_generation}
 
 

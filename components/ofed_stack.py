@@ -11,9 +11,31 @@ import pulumi
 
 from components.context import Cluster, HostContext
 from components.host_step import host_step, waits_for
+from settings.roce import RoceProfile
 
 # The distribution's RDMA user space and the tools that observe and prove it.
 INBOX_PACKAGES = ("ethtool", "ibverbs-utils", "perftest", "rdma-core")
+
+
+def qos_facts(roce: RoceProfile) -> dict[str, str]:
+    """Return the host's half of the profile: the settings of the step ofed_stack.qos that follow from it."""
+    return {
+        "dcbx": "os",
+        "pause": "off",
+        "trust": "dscp",
+        "dscp2prio": roce.dscp2prio,
+        "pfc": roce.pfc_bits,
+        "prio_tc": roce.prio_tc,
+        "tsa": roce.tsa,
+        "tcbw": roce.tcbw,
+        "traffic_class": str(roce.tos),
+        "cma_roce_mode": "RoCE v2",
+        "cma_roce_tos": str(roce.tos),
+        "cnp_dscp": str(roce.cnp_dscp),
+        "cnp_802p_prio": str(roce.cnp_traffic_class),
+        "ecn_priority": str(roce.switch_priority),
+        "tcp_ecn": "1",
+    }
 
 
 class OfedStack(pulumi.ComponentResource):
@@ -51,13 +73,8 @@ class OfedStack(pulumi.ComponentResource):
             {
                 "interface": interface,
                 "sysfs_root": stack.ofed.sysfs_root,
-                "trust": "dscp",
-                "pfc": stack.roce.pfc_bits,
-                "traffic_class": str(stack.roce.tos),
-                "cma_roce_tos": str(stack.roce.tos),
-                "cnp_dscp": str(stack.roce.cnp_dscp),
-                "ecn_priority": str(stack.roce.switch_priority),
-                "tcp_ecn": "1",
+                **qos_facts(stack.roce),
+                "allow_unobservable": stack.ofed.unobservable("ofed_stack.qos"),
             },
             parent=self,
             depends_on=[address],

@@ -16,6 +16,10 @@ from settings import flat
 _GENERATION = "generation"
 _NODE = "node"
 _NOTE = "drift_"
+# A probe's words for two states of a fact: nothing can show it, or the next boot makes it so.
+UNOBSERVABLE = "unobservable: "
+AFTER_REBOOT = " (after reboot)"
+_ALLOWED = "allow_unobservable"
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,31 @@ def recorded_from(stdin: str) -> Recorded:
 def differences(
     host: str, step: str, applied: Mapping[str, str], found: Mapping[str, str]
 ) -> list[Difference]:
-    """Return the facts that were observed and are not as applied, sorted by key."""
+    """Return the facts that were observed and are not as applied, sorted by key.
+
+    Neither a fact that only a reboot completes is drift, nor one without an answer that the step's setting
+    `allow_unobservable` (keys, separated by blanks) names: see `unsettled`.
+    """
     return [
         Difference(host, step, key, found=found[key], wanted=applied[key])
         for key in sorted(applied)
-        if key in found and found[key] != applied[key]
+        if key in found and found[key] != applied[key] and not _is_unsettled(key, applied, found[key])
     ]
+
+
+def unsettled(host: str, step: str, applied: Mapping[str, str], found: Mapping[str, str]) -> list[Difference]:
+    """Return the facts that are neither in sync nor drift: pending a reboot, or allowed without an answer."""
+    return [
+        Difference(host, step, key, found=found[key], wanted=applied[key])
+        for key in sorted(applied)
+        if key in found and _is_unsettled(key, applied, found[key])
+    ]
+
+
+def _is_unsettled(key: str, applied: Mapping[str, str], found: str) -> bool:
+    if found.startswith(UNOBSERVABLE):
+        return key in applied.get(_ALLOWED, "").split()
+    return found == applied[key] + AFTER_REBOOT
 
 
 def plan_step(

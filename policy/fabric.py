@@ -16,7 +16,11 @@ _SWITCH_KEYS = (
     *("trust", "pool_type", "pool_switch_priority", "pfc_priority"),
     *("ecn_traffic_class", "strict_traffic_class"),
 )
-_HOST_KEYS = ("trust", "pfc", "traffic_class", "cma_roce_tos", "cnp_dscp", "ecn_priority")
+_HOST_KEYS = (
+    *("trust", "pause", "pfc", "prio_tc", "tsa"),
+    *("traffic_class", "cma_roce_tos", "cnp_dscp", "ecn_priority"),
+)
+_WORDS = ("trust", "pool_type", "pause", "tsa", "prio_tc")
 
 
 def is_half(resource: Resource) -> bool:
@@ -63,7 +67,7 @@ def _numbers(name: str, lines: Mapping[str, str], needed: Sequence[str]) -> Iter
         elif key == "pfc":
             if not set(lines[key].split(",")) <= {"0", "1"} or len(lines[key].split(",")) != 8:
                 yield f"{name}: pfc is {lines[key]!r}; allowed are eight 0 or 1, such as '0,0,0,1,0,0,0,0'."
-        elif key not in ("trust", "pool_type") and not re.fullmatch(r"[0-9]{1,4}", lines[key]):
+        elif key not in _WORDS and not re.fullmatch(r"[0-9]{1,4}", lines[key]):
             yield f"{name}: {key} is {lines[key]!r}; allowed is a whole number."
 
 
@@ -93,6 +97,12 @@ def _host(name: str, lines: Mapping[str, str]) -> Iterator[str]:
     priority, tos = bits[0], int(lines["traffic_class"])
     if lines["trust"] != "dscp":
         yield f"{name}: trust is {lines['trust']!r}; allowed is 'dscp', as the switch trusts it too."
+    if lines["pause"] != "off":
+        yield (
+            f"{name}: pause is {lines['pause']!r}; allowed is 'off', since a pause of the whole link stops "
+            "what PFC lets pass."
+        )
+    yield from _classes(name, lines, priority)
     if tos > 255 or tos & 3 != _ECT_0 or tos >> 5 != priority:
         first = priority << 5 | _ECT_0
         yield (
@@ -110,6 +120,26 @@ def _host(name: str, lines: Mapping[str, str]) -> Iterator[str]:
             f"{name}: ecn_priority is {lines['ecn_priority']}, but pfc protects priority {priority}; "
             "allowed are equal ones."
         )
+
+
+def _classes(name: str, lines: Mapping[str, str], priority: int) -> Iterator[str]:
+    """Yield what is wrong with the scheduling of the lossless class and that of the notifications."""
+    classes, scheduling = lines["prio_tc"].split(","), lines["tsa"].split(",")
+    if len(classes) != 8 or len(scheduling) != 8 or not set(classes) <= set("01234567"):
+        yield (
+            f"{name}: prio_tc is {lines['prio_tc']!r}, tsa is {lines['tsa']!r}; allowed are eight traffic "
+            "classes of 0 to 7 and eight of ets, strict or vendor."
+        )
+        return
+    for word, of, why in (
+        ("ets", priority, "lossless traffic may not starve the rest"),
+        ("strict", int(lines["cnp_dscp"]) >> 3, "congestion notifications must pass it"),
+    ):
+        found = scheduling[int(classes[of])] if 0 <= of < 8 else "none"
+        if found != word:
+            yield (
+                f"{name}: priority {of} is in a class scheduled {found!r}; allowed is {word!r}, as {why}."
+            )
 
 
 def _pair(name: str, host: Mapping[str, str], switch: str, other: Mapping[str, str]) -> Iterator[str]:

@@ -11,6 +11,25 @@ from settings.artifact import AptRepository, Artifact
 from settings.section import AbsolutePath, PackageVersion, Section
 
 
+class MayBeUnobservable(StrEnum):
+    """What a card or its driver may be unable to show; each is a fact of the host's RoCE settings."""
+
+    TRUST = "ofed_stack.qos.trust"
+    DCBX = "ofed_stack.qos.dcbx"
+    PAUSE = "ofed_stack.qos.pause"
+    DSCP2PRIO = "ofed_stack.qos.dscp2prio"
+    PFC = "ofed_stack.qos.pfc"
+    PRIO_TC = "ofed_stack.qos.prio_tc"
+    TSA = "ofed_stack.qos.tsa"
+    TCBW = "ofed_stack.qos.tcbw"
+    TRAFFIC_CLASS = "ofed_stack.qos.traffic_class"
+    CMA_ROCE_MODE = "ofed_stack.qos.cma_roce_mode"
+    CMA_ROCE_TOS = "ofed_stack.qos.cma_roce_tos"
+    CNP_DSCP = "ofed_stack.qos.cnp_dscp"
+    CNP_802P_PRIO = "ofed_stack.qos.cnp_802p_prio"
+    ECN_PRIORITY = "ofed_stack.qos.ecn_priority"
+
+
 class OfedFlavour(StrEnum):
     """Where the RDMA stack comes from.
 
@@ -36,4 +55,9 @@ class Ofed(Section):
     flags: tuple[Annotated[str, Field(pattern=r"^--[a-z0-9-]+(=[A-Za-z0-9._/-]+)?$")], ...] = ()
     repository: AptRepository | None = None
     sysfs_root: AbsolutePath = "/sys"
-    allow_unobservable: tuple[Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+\.[a-z_]+$")], ...] = ()
+    allow_unobservable: tuple[MayBeUnobservable, ...] = ()
+
+    def unobservable(self, step: str) -> str:
+        """Return the keys of `step` that may have no answer, sorted and separated by blanks."""
+        names = (one.value.rpartition(".") for one in self.allow_unobservable)
+        return " ".join(sorted(key for of, _, key in names if of == step))

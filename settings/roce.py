@@ -50,6 +50,8 @@ class RoceProfile(BaseModel):
     ecn: EcnThresholds = EcnThresholds()
     cnp_dscp: Dscp = 48
     cnp_traffic_class: Priority = 6
+    # What a loaded link guarantees to RoCE; the other classes but the strict one share the rest.
+    bandwidth_percent: Annotated[int, Field(ge=1, le=94)] = 50
 
     @property
     def tos(self) -> int:
@@ -60,6 +62,30 @@ class RoceProfile(BaseModel):
     def pfc_bits(self) -> str:
         """PFC per priority as `mlnx_qos -f` takes it, for example ``0,0,0,1,0,0,0,0``."""
         return ",".join("1" if priority == self.switch_priority else "0" for priority in range(8))
+
+    @property
+    def prio_tc(self) -> str:
+        """The traffic class of each priority as `mlnx_qos -p` takes it: each priority has its own."""
+        return ",".join(str(priority) for priority in range(8))
+
+    @property
+    def tsa(self) -> str:
+        """How each class is scheduled, as `mlnx_qos -s` takes it: notifications strictly first, else ETS."""
+        return ",".join("strict" if tc == self.cnp_traffic_class else "ets" for tc in range(8))
+
+    @property
+    def tcbw(self) -> str:
+        """The ETS percents of the classes as `mlnx_qos -t` takes them; they sum to 100."""
+        others = [tc for tc in range(8) if tc not in (self.traffic_class, self.cnp_traffic_class)]
+        each, left = divmod(100 - self.bandwidth_percent, len(others))
+        share = {tc: each + (place < left) for place, tc in enumerate(others)}
+        share |= {self.traffic_class: self.bandwidth_percent, self.cnp_traffic_class: 0}
+        return ",".join(str(share[tc]) for tc in range(8))
+
+    @property
+    def dscp2prio(self) -> str:
+        """The priorities of the profile's DSCPs, for example ``26:3,48:6``."""
+        return f"{self.dscp}:{self.switch_priority},{self.cnp_dscp}:{self.cnp_traffic_class}"
 
     @model_validator(mode="after")
     def _closes(self) -> RoceProfile:

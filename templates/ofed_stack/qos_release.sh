@@ -4,15 +4,17 @@ release_qos() {
   local key
   drop_unit "rocestack-qos@${had[interface]}.service"
   unbind_device rocestack-qos "${had[interface]}"
-  [[ -v own[before_trust] && -e ${had[sysfs_root]}/class/net/${had[interface]} ]] || return 0
+  [[ -v own[before_tcp_ecn] && -e ${had[sysfs_root]}/class/net/${had[interface]} ]] || return 0
   want=()
   for key in "${!had[@]}"; do
     want[$key]=${had[$key]}
   done
-  for key in trust pfc traffic_class cma_roce_tos cnp_dscp tcp_ecn rp_enable np_enable; do
+  for key in "${qos_keys[@]}" rp_enable np_enable; do
     if [[ -v own[before_$key] ]]; then
       want[$key]=${own[before_$key]}
     fi
   done
+  # ECN was found per point; together they are only what is wanted.
+  want[ecn_priority]=${had[ecn_priority]}
   qos_set
 }

@@ -21,6 +21,9 @@ SWITCH = {
     "trust": "L3",
 }
 HOST = {
+    "pause": "off",
+    "prio_tc": "0,1,2,3,4,5,6,7",
+    "tsa": "ets,ets,ets,ets,ets,ets,strict,ets",
     "cma_roce_tos": "106",
     "cnp_dscp": "48",
     "ecn_priority": "3",

@@ -164,10 +164,10 @@ apt-mark showhold | sed 's/$/\thold/; s/^/hold /'
 systemctl list-units --all --plain --no-legend --type=service 'rocestack*' 'docker*' |
   awk '{ printf "unit %s\t%s %s\n", $1, $3, $4 }'
 ip -4 -o address show | awk '$2 !~ /^(veth|lo)/ { printf "address %s\t%s\n", $2, $4 }'
-ip -o link show | awk '$2 !~ /^veth/ { printf "link %s\tmtu %s\n", $2, $5 }'
+ip -o link show | awk '$2 !~ /^veth/ { sub(/@.*/, ":", $2); printf "link %s\tmtu %s\n", $2, $5 }'
 ip -4 route show | sed 's/ *$//; s/^/route /; s/$/\tset/'
 for table in filter nat; do
-  iptables -t "$table" -S 2>/dev/null | sed "s/^/rule $table /; s/\$/\tset/" || true
+  iptables -t "$table" -S 2>/dev/null | sed "/127\\.0\\.0\\.11/d; s/^/rule $table /; s/\$/\tset/" || true
 done
 printf 'sysctl ip_forward\t%s\n' "$(</proc/sys/net/ipv4/ip_forward)"
 printf 'sysctl tcp_ecn\t%s\n' "$(</proc/sys/net/ipv4/tcp_ecn)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from facts.drift import Recorded, plan_step, recorded_from
+from facts.drift import Recorded, plan_step, recorded_from, unsettled
 
 WANTED = {"pfc": "0,0,0,1", "trust": "dscp"}
 CLEAN = Recorded(values=WANTED, generation=1)
@@ -64,3 +64,26 @@ def test_the_record_is_read_back_from_stdin() -> None:
 def test_a_foreign_record_is_refused(text: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         recorded_from(text)
+
+
+SILENT = {**WANTED, "pfc": "unobservable: no tool"}
+
+
+@pytest.mark.parametrize(
+    ("found", "allowed", "drift"),
+    [
+        (SILENT, "", ["pfc"]),
+        (SILENT, "trust", ["pfc"]),
+        (SILENT, "trust pfc", []),
+        ({**WANTED, "pfc": WANTED["pfc"] + " (after reboot)"}, "", []),
+        ({**WANTED, "pfc": "0 (after reboot)"}, "", ["pfc"]),
+    ],
+)
+def test_what_waits_for_a_reboot_or_may_be_silent_is_no_drift(
+    found: dict[str, str], allowed: str, drift: list[str]
+) -> None:
+    applied = {**WANTED, "allow_unobservable": allowed}
+    plan = plan_step("h", "c.s", applied, Recorded(values=applied, generation=1), found)
+    assert [one.key for one in plan.drift] == drift
+    assert plan.generation == (2 if drift else 1)
+    assert [one.key for one in unsettled("h", "c.s", applied, found)] == ([] if drift else ["pfc"])

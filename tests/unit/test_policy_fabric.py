@@ -24,7 +24,10 @@ SWITCH_LINES = {
 }
 HOST_LINES = {
     "trust": "dscp",
+    "pause": "off",
     "pfc": PROFILE.pfc_bits,
+    "prio_tc": PROFILE.prio_tc,
+    "tsa": PROFILE.tsa,
     "traffic_class": str(PROFILE.tos),
     "cma_roce_tos": str(PROFILE.tos),
     "cnp_dscp": str(PROFILE.cnp_dscp),
@@ -95,6 +98,16 @@ def test_what_closes(resources: list[Resource]) -> None:
             [host(traffic_class="138", cma_roce_tos="138")],
             "allowed is DSCP << 2 | 2 with a DSCP of 24 to 31: 98 to 126",
         ),
+        ([host(pause="rx")], f"{HOST}: pause is 'rx'; allowed is 'off'"),
+        ([host(tsa="ets")], f"{HOST}: prio_tc is '0,1,2,3,4,5,6,7', tsa is 'ets'; allowed are eight"),
+        (
+            [host(tsa=",".join(["strict"] * 8))],
+            f"{HOST}: priority 3 is in a class scheduled 'strict'; allowed is 'ets'",
+        ),
+        (
+            [host(prio_tc="0,1,2,3,4,5,5,7")],
+            f"{HOST}: priority 6 is in a class scheduled 'ets'; allowed is 'strict'",
+        ),
         ([host(cma_roce_tos="105")], f"{HOST}: cma_roce_tos is 105, traffic_class is 106; allowed are equal"),
         ([host(ecn_priority="4")], f"{HOST}: ecn_priority is 4, but pfc protects priority 3"),
         (
@@ -102,7 +115,7 @@ def test_what_closes(resources: list[Resource]) -> None:
             f"{HOST}: pfc protects priority 3, but {SWITCH} has pfc_priority 4; allowed are equal ones",
         ),
         (
-            [switch(), host(cnp_dscp="40")],
+            [switch(), host(cnp_dscp="40", tsa="ets,ets,ets,ets,ets,strict,ets,ets")],
             f"{HOST}: cnp_dscp is 40 (priority 5), but {SWITCH} has strict_traffic_class 6; allowed is a "
             "cnp_dscp of 48 to 55",
         ),

@@ -12,6 +12,19 @@ def test_the_guides_profile_closes() -> None:
     profile = RoceProfile()
     assert profile.tos == 106
     assert profile.pfc_bits == "0,0,0,1,0,0,0,0"
+    assert profile.prio_tc == "0,1,2,3,4,5,6,7"
+    assert profile.tsa == "ets,ets,ets,ets,ets,ets,strict,ets"
+    assert profile.tcbw == "9,9,8,50,8,8,0,8"
+    assert profile.dscp2prio == "26:3,48:6"
+
+
+@pytest.mark.parametrize("percent", [1, 50, 70, 94])
+def test_the_shares_of_a_loaded_link_sum_to_100(percent: int) -> None:
+    shares = [int(share) for share in RoceProfile(bandwidth_percent=percent).tcbw.split(",")]
+    assert sum(shares) == 100
+    assert (shares[3], shares[6]) == (percent, 0)
+    # The driver refuses an ETS class without a share.
+    assert min(share for tc, share in enumerate(shares) if tc != 6) >= 1
 
 
 def test_another_closed_profile() -> None:

@@ -1,0 +1,143 @@
+"""The probe of the NIC's QoS, on recorded answers of the tools and a tree of the kernel's files."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from components.ofed_stack import qos_facts
+from facts import probe
+from settings.roce import RoceProfile
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+STEP = "ofed_stack.qos"
+WANTED = qos_facts(RoceProfile())
+# The probe asks for an interface that this machine has too.
+INTERFACE = "lo"
+
+
+def _tree(root: Path, device: str = "mlx5_1", port: int = 1) -> Path:
+    """Make the files of a ConnectX card that has the profile's settings."""
+    ecn = root / "class" / "net" / INTERFACE / "ecn"
+    for side in ("roce_rp", "roce_np"):
+        (ecn / side / "enable").mkdir(parents=True)
+        (ecn / side / "enable" / "3").write_text("1\n")
+    (ecn / "roce_np" / "cnp_dscp").write_text("48\n")
+    (ecn / "roce_np" / "cnp_802p_prio").write_text("6\n")
+    link = root / "class" / "net" / INTERFACE / "device" / "infiniband" / device
+    link.mkdir(parents=True)
+    (root / "class" / "net" / INTERFACE / "dev_port").write_text(f"{port - 1}\n")
+    tc = root / "class" / "infiniband" / device / "tc" / str(port)
+    tc.mkdir(parents=True)
+    (tc / "traffic_class").write_text("Global tclass=106\nsrc_ip=10.0.0.1 tclass=12\n")
+    return root
+
+
+def _answer(path: str, status: int = 0) -> str:
+    return f"() {{ cat {shlex.quote(str(FIXTURES / path))}; return {status}; }}"
+
+
+CMA_MODE = "() { [[ $* == '-d mlx5_1 -p 1' ]] && echo 'RoCE v2'; }"
+CMA_TOS = "() { [[ $* == '-d mlx5_1 -p 1' ]] && echo 106; }"
+OFED = {
+    "ethtool": _answer("ethtool/pause/off.txt"),
+    "mlnx_qos": _answer("mlnx_qos/standin/profile.txt"),
+    "cma_roce_mode": CMA_MODE,
+    "cma_roce_tos": CMA_TOS,
+}
+
+
+def _facts(root: Path, tools: Mapping[str, str]) -> dict[str, str]:
+    lines = {"interface": INTERFACE, "sysfs_root": str(root), **WANTED}
+    done = subprocess.run(
+        ["bash", "-c", probe.render([STEP])],
+        input="".join(f"{STEP}.{key}: '{value}'\n" for key, value in sorted(lines.items())),
+        env={**os.environ, **{f"BASH_FUNC_{name}%%": text for name, text in tools.items()}},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    answer = probe.parse(done.stdout)
+    assert answer.unobservable.get(STEP) is None
+    return dict(answer.facts[STEP])
+
+
+def test_every_setting_is_read_in_the_form_in_which_it_is_wanted(tmp_path: Path) -> None:
+    facts = _facts(_tree(tmp_path), OFED)
+    # This machine has no unit of ours, and its own TCP setting.
+    assert facts.pop("trust") == "dscp (until reboot)"
+    del facts["tcp_ecn"]
+    assert facts.pop("interface") == INTERFACE
+    assert facts == {key: WANTED[key] for key in WANTED if key not in ("trust", "tcp_ecn")}
+
+
+def test_an_untouched_card(tmp_path: Path) -> None:
+    facts = _facts(_tree(tmp_path), {**OFED, "mlnx_qos": _answer("mlnx_qos/documented/untouched.txt")})
+    assert facts["trust"] == "pcp (until reboot)"
+    assert (facts["dcbx"], facts["dscp2prio"]) == ("fw", "26:none,48:none")
+    assert (facts["pfc"], facts["prio_tc"]) == ("0,0,0,0,0,0,0,0", "1,0,2,3,4,5,6,7")
+    assert (facts["tsa"], facts["tcbw"]) == (",".join(["vendor"] * 8), "0,0,0,0,0,0,0,0")
+
+
+@pytest.mark.parametrize(
+    ("file", "pause"),
+    [
+        ("off", "off"),
+        ("on", "on"),
+        ("negotiated", "tx"),
+        ("unsupported", "unobservable: ethtool -a says: netlink error: Operation not supported"),
+    ],
+)
+def test_global_pause(tmp_path: Path, file: str, pause: str) -> None:
+    # Some cards end with an error although they answered.
+    tools = {**OFED, "ethtool": _answer(f"ethtool/pause/{file}.txt", status=78)}
+    assert _facts(_tree(tmp_path), tools)["pause"] == pause
+
+
+def test_a_card_without_data_center_bridging_has_reasons(tmp_path: Path) -> None:
+    tools = {**OFED, "mlnx_qos": _answer("mlnx_qos/documented/unsupported.txt", status=1)}
+    facts = _facts(_tree(tmp_path), tools)
+    for key in ("trust", "dcbx", "dscp2prio", "pfc", "prio_tc", "tsa", "tcbw"):
+        assert facts[key].startswith("unobservable: mlnx_qos says: ETS features are not supported")
+    assert facts["traffic_class"] == "106"
+
+
+def _dcb(case: str) -> str:
+    folder = shlex.quote(str(FIXTURES / "dcb" / case))
+    return f'() {{ [[ $1 != -N ]] || shift; cat "{folder}/$1.txt" && [[ {case} != veth ]]; }}'
+
+
+def test_the_distributions_driver_is_read_by_dcb(tmp_path: Path) -> None:
+    facts = _facts(tmp_path, {"ethtool": OFED["ethtool"], "dcb": _dcb("connectx")})
+    assert facts["trust"] == "dscp (until reboot)"
+    for key in ("dcbx", "dscp2prio", "pfc", "prio_tc", "tsa", "tcbw", "pause"):
+        assert facts[key] == WANTED[key]
+    for key in ("traffic_class", "ecn_priority", "cnp_dscp", "cma_roce_tos"):
+        assert facts[key].startswith("unobservable: ")
+
+
+def test_dcb_that_fails_has_a_reason(tmp_path: Path) -> None:
+    facts = _facts(tmp_path, {"dcb": _dcb("veth")})
+    assert facts["pfc"] == "unobservable: dcb says: Attribute read: Operation not supported"
+
+
+def test_the_device_is_found_by_ofeds_tool_where_the_kernel_links_none(tmp_path: Path) -> None:
+    root = _tree(tmp_path)
+    for path in (root / "class" / "net" / INTERFACE / "device" / "infiniband").iterdir():
+        path.rmdir()
+    assert _facts(root, OFED)["traffic_class"].startswith("unobservable: ")
+    found = _facts(root, {**OFED, "ibdev2netdev": _answer("ibdev2netdev/two-ports/list.txt")})
+    assert (found["traffic_class"], found["cma_roce_tos"]) == ("106", "106")
+
+
+def test_the_second_port_of_a_device_is_its_own(tmp_path: Path) -> None:
+    root = _tree(tmp_path, port=2)
+    assert _facts(root, OFED)["traffic_class"] == "106"
+    (root / "class" / "net" / INTERFACE / "dev_port").write_text("0\n")
+    assert _facts(root, OFED)["traffic_class"].startswith("unobservable: ")
