@@ -31,12 +31,13 @@ preview: setup  ## show what differs between the settings and the lab
 	@. ./activate lab && pulumi preview --stack lab --diff
 
 destroy: setup  ## take down the lab; set-up and caches stay
-	@. ./activate lab && pulumi destroy --stack lab --yes --skip-preview
+	@. ./activate lab && python -m engine.destroy lab --yes --skip-preview
 
 test: setup  ## set up, then run all checks and tests, the lab included
 	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
 	@. ./activate lab && $(PYTEST) tests/conformance -m smoke
 	@. ./activate lab && $(PYTEST) tests/nodes -m smoke
+	@. ./activate lab && $(PYTEST) tests/metal -m smoke
 	@. ./activate lab && $(PYTEST) -x tests/lab
 
 test-unit: setup  ## run the checks and tests that need no Docker engine
@@ -46,6 +47,7 @@ test-full: test  ## run all checks and each table of tests in full
 	@. ./activate lab && $(PYTEST) tests/plugins
 	@. ./activate lab && $(PYTEST) tests/conformance -m 'not smoke'
 	@. ./activate lab && $(PYTEST) tests/nodes -m 'not smoke'
+	@. ./activate lab && $(PYTEST) tests/metal -m 'not smoke'
 
 about:  ## say what was chosen: CLI, plugins, Docker engine, state
 	@$(ENGINE) about

@@ -113,7 +113,8 @@ class TrainingJob(pulumi.ComponentResource):
                 run=run,
                 plan=plan,
                 engine=engines[host.name],
-                after=[*after, redis, datasets[host.name]],
+                # All hosts' datasets: a shard without the others would only wait for them.
+                after=[*after, redis, *datasets.values()],
             )
             for index, (host, _) in enumerate(stack.shards)
         ]

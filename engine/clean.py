@@ -55,7 +55,8 @@ def _destroy(checkout: Checkout, reporter: Reporter, held: int) -> None:
     if engine.ours:
         Dockerd(checkout).ensure_running(reporter)
     reporter.say("clean", f"destroying the {held} resources of stack {LAB_STACK}")
-    argv: Sequence[str] = [cli.program, "destroy", "--stack", LAB_STACK, "--yes", "--skip-preview"]
+    options = ["--yes", "--skip-preview"]
+    argv: Sequence[str] = [str(checkout.python), "-m", "engine.destroy", LAB_STACK, *options]
     env = {**backend.environment(checkout, cli), "DOCKER_HOST": engine.host}
     done = subprocess.run(argv, cwd=checkout.root, env=env, stdin=subprocess.DEVNULL, check=False)
     left = backend.resources(checkout)

@@ -41,7 +41,8 @@ def summarise(outputs: Mapping[str, Any]) -> str:
         key, known = ".lab/keys/client/id_ed25519", ".lab/keys/known_hosts"
         lines.append(f"  {'log in':<14} ssh -i {key} -o UserKnownHostsFile={known} -p PORT root@127.0.0.1")
     training = outputs.get("training")
-    if training:
+    # After an `up` that failed the engine keeps a mark here instead of figures.
+    if isinstance(training, dict):
         lines += ["", "The training", *_training(training, str(outputs.get("job", "")))]
     if "image" in outputs:
         lines.append(f"  {'image':<14} {outputs['image']}")

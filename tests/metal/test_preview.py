@@ -27,6 +27,7 @@ def config_file(tmp_path: Path, closed_port: int) -> Path:
     return path
 
 
+@pytest.mark.smoke
 def test_every_create_is_planned_and_up_refuses_placeholders(cli: Cli, config_file: Path) -> None:
     given = ("--stack", STACK, "--config-file", str(config_file))
     status, said = cli.run("stack", "init", STACK)

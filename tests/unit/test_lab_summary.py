@@ -46,5 +46,12 @@ def test_outputs_that_are_not_there_are_left_out() -> None:
     assert summarise({"switch": "here"}) == "\nThe cluster\n  switch         here\n"
 
 
+def test_figures_that_a_failed_up_left_unknown_are_left_out() -> None:
+    unknown = {**OUTPUTS, "training": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}
+    assert "together" in summarise(OUTPUTS)
+    assert "together" not in summarise(unknown)
+    assert "The cluster" in summarise(unknown)
+
+
 def test_no_outputs() -> None:
     assert summarise({}).startswith("The lab is not up")

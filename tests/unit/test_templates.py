@@ -97,6 +97,16 @@ def test_a_script_reads_only_settings_that_it_documents(name: str) -> None:
         assert "need " not in (TEMPLATES / name).read_text()
 
 
+@pytest.mark.parametrize("name", [name for name in HOST_SCRIPTS if name.endswith(".remove.sh.j2")])
+def test_the_record_goes_last(name: str) -> None:
+    """A removal that is interrupted leaves the record, so the next one still knows what is ours."""
+    lines = (TEMPLATES / name).read_text().split("set -euo pipefail", 1)[1].splitlines()
+    drop = [number for number, line in enumerate(lines) if line.strip() == "record_drop"]
+    assert drop
+    said_after = [line for line in lines[drop[-1] + 1 :] if line.strip()]
+    assert all(line.startswith("printf ") for line in said_after), said_after
+
+
 def test_no_script_waits_a_fixed_time() -> None:
     pauses = [
         (name, line)

@@ -51,8 +51,18 @@ class RemoteCommand(Resource):
 
     async def delete(self, call: Call, id_: str, state: dict[str, Any]) -> None:
         command = wire.plain(state.get("delete"))
-        if command is not None:
-            await self._run(call, command, state, state, asyncio.Event())
+        if command is None:
+            return
+        started = asyncio.Event()
+        try:
+            await self._run(call, command, state, state, started)
+        except PluginError as error:
+            if started.is_set():
+                raise
+            raise PluginError(
+                f"{error}. What {call.name} made stays there and in the state; "
+                "run the same command again when the host answers"
+            ) from error
 
     async def _run(
         self,

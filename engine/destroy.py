@@ -1,0 +1,215 @@
+"""Destroy to the end: `python -m engine.destroy STACK [options of pulumi destroy]`, in an activated shell.
+
+Plain `pulumi destroy` does the work; round it this adds what the CLI leaves to the person: the lock of a run
+that was killed, resources that such a run was making, and a list of what is left when a machine is dead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine import processes
+from engine.errors import EngineError
+from engine.progress import fail
+
+_COMMANDS = ("command:remote:Command", "command:local:Command")
+_NAMED_OBJECTS = (
+    "docker:index/container:Container",
+    "docker:index/network:Network",
+    "docker:index/volume:Volume",
+)
+_STACK = "pulumi:pulumi:Stack"
+_DEADLINE_S = 120
+INTERRUPTED = 130
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left on one machine: its resources, what all of them stand on, and where the machine is."""
+
+    machine: str
+    resources: tuple[str, ...]
+    first: tuple[str, ...]
+    where: str | None = None
+
+
+def adopt(document: Document) -> list[str]:
+    """Put what a killed run was making into the state's `document`, so that destroy takes it back too.
+
+    A command that has a `delete` may be half applied, and a container, network or volume may be there; their
+    removal does no harm where they are not. Returns the names.
+    """
+    deployment = document["deployment"]
+    resources = deployment.setdefault("resources", [])
+    known = {one["urn"] for one in resources}
+    names, rest = [], []
+    for operation in deployment.get("pending_operations") or []:
+        resource = operation["resource"]
+        made = _as_made(resource) if operation["type"] == "creating" else None
+        if made is None or resource["urn"] in known:
+            rest.append(operation)
+            continue
+        resources.append(made)
+        names.append(_name(resource))
+    if names:
+        deployment["pending_operations"] = rest
+    return names
+
+
+def _as_made(resource: Document) -> Document | None:
+    inputs = resource.get("inputs") or {}
+    if resource["type"] in _COMMANDS and inputs.get("delete"):
+        id_ = _name(resource) + secrets.token_hex(4)
+        return {**resource, "id": id_, "outputs": {**inputs, "stdout": "", "stderr": ""}}
+    if resource["type"] in _NAMED_OBJECTS and inputs.get("name"):
+        # Docker takes an object's name wherever it takes its id.
+        return {**resource, "id": inputs["name"], "outputs": inputs}
+    return None
+
+
+def left(document: Document) -> list[Left]:
+    """Return what the state still holds, by machine; machines are named as in ``machine/step``."""
+    resources = document["deployment"].get("resources") or []
+    places = _places(resources)
+    custom = [one for one in resources if one.get("custom") and not one["type"].startswith("pulumi:")]
+    found: dict[str, list[Document]] = {}
+    for one in custom:
+        found.setdefault(_name(one).partition("/")[0], []).append(one)
+    return [
+        Left(
+            machine,
+            tuple(_name(one) for one in reversed(held)),
+            tuple(one["urn"] for one in held if not _stands_on(one, held)),
+            places.get(machine),
+        )
+        for machine, held in found.items()
+    ]
+
+
+def _stands_on(resource: Document, others: Sequence[Document]) -> bool:
+    return bool({one["urn"] for one in others}.intersection(resource.get("dependencies") or []))
+
+
+def _places(resources: Sequence[Document]) -> Mapping[str, str]:
+    """Return where each machine is, as the stack's outputs say."""
+    outputs = next((one.get("outputs") or {} for one in resources if one["type"] == _STACK), {})
+    hosts = outputs.get("hosts")
+    return hosts if isinstance(hosts, dict) else {}
+
+
+def _name(resource: Document) -> str:
+    return str(resource["urn"]).rsplit("::", 1)[-1]
+
+
+def tell(found: Sequence[Left], stack: str) -> Iterator[str]:
+    """Yield the lines that say what is left and which command ends it."""
+    yield f"Left in stack {stack}:"
+    for one in found:
+        yield f"  {one.machine}{f' ({one.where})' if one.where else ''}"
+        yield from (f"    {name}" for name in one.resources)
+    yield "To finish, once every machine above answers again:"
+    yield f"  python -m engine.destroy {stack} --yes"
+    yield "For a machine that never comes back, forget what was on it:"
+    for one in found:
+        for urn in one.first:
+            yield f"  pulumi state delete --stack {stack} --target-dependents --yes '{urn}'"
+
+
+def dead_locks(backend: str, stack: str) -> bool:
+    """Say whether the stack is locked, and only by processes of this machine that are gone."""
+    parts = urlsplit(backend)
+    if parts.scheme != "file":
+        return False
+    folder = Path(parts.path) / ".pulumi" / "locks" / "organization"
+    locks = [json.loads(path.read_text()) for path in folder.glob(f"*/{stack}/*.json")]
+    here = socket.gethostname()
+    return bool(locks) and all(
+        one.get("hostname") == here and not processes.alive(int(one["pid"])) for one in locks
+    )
+
+
+class _Cli:
+    """The CLI of the activated shell, on one stack."""
+
+    def __init__(self, stack: str) -> None:
+        self.stack = stack
+
+    def ask(self, *arguments: str) -> str:
+        """Return what a short command printed. Raises EngineError with what it said."""
+        argv = ["pulumi", *arguments, "--stack", self.stack]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_DEADLINE_S, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError(
+                f"`{' '.join(argv)}` does not run: {error}.", "Activate the shell first: . ./activate"
+            ) from None
+        if done.returncode != 0:
+            raise EngineError(f"`{' '.join(argv)}` failed: {done.stderr.strip()}")
+        return done.stdout
+
+    def document(self) -> Document:
+        """Return the stack's state; its secrets stay encrypted."""
+        document: Document = json.loads(self.ask("stack", "export"))
+        return document
+
+    def put(self, document: Document) -> None:
+        """Replace the stack's state."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(document, file)
+            file.flush()
+            self.ask("stack", "import", "--file", file.name)
+
+    def destroy(self, options: Sequence[str]) -> int:
+        """Run destroy before the person's eyes, past machines that fail; return its status."""
+        argv = ["pulumi", "destroy", "--stack", self.stack, *options]
+        environment = {**os.environ, "PULUMI_CONTINUE_ON_ERROR": "true"}
+        return subprocess.run(argv, env=environment, check=False).returncode
+
+
+def run(stack: str, options: Sequence[str]) -> int:
+    """Destroy the stack; return the CLI's status. Raises EngineError when the CLI cannot be used."""
+    cli = _Cli(stack)
+    if dead_locks(os.environ.get("PULUMI_BACKEND_URL", ""), stack):
+        print(f"destroy: the run that locked stack {stack} is gone; its lock is removed", flush=True)
+        cli.ask("cancel", "--yes")
+    document = cli.document()
+    names = adopt(document)
+    if names:
+        print(f"destroy: half made by a run that was killed, taken back too: {', '.join(names)}", flush=True)
+        cli.put(document)
+    status = cli.destroy(options)
+    found = left(cli.document()) if status != 0 else []
+    if found:
+        print("\n".join(tell(found, stack)), file=sys.stderr)
+    return status
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return the status of `pulumi destroy`, 1 if it cannot be used, 64 for wrong use."""
+    if not arguments or arguments[0].startswith("-"):
+        print("usage: python -m engine.destroy STACK [options of pulumi destroy]", file=sys.stderr)
+        return 64
+    try:
+        return run(arguments[0], arguments[1:])
+    except EngineError as error:
+        fail(error)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""Destroy to the end: what a killed run was making, what is left and where, and whose lock it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.destroy import Left, adopt, dead_locks, left, main, tell
+
+REMOTE, CONTAINER = "command:remote:Command", "docker:index/container:Container"
+
+
+def _one(type_: str, title: str, /, *after: str, **inputs: Any) -> dict[str, Any]:
+    dependencies = [_urn(REMOTE, one) for one in after]
+    return {
+        "urn": _urn(type_, title),
+        "custom": True,
+        "type": type_,
+        "inputs": inputs,
+        "dependencies": dependencies,
+    }
+
+
+def _urn(type_: str, name: str) -> str:
+    return f"urn:pulumi:x::rocestack::{type_}::{name}"
+
+
+def _document(*resources: dict[str, Any], pending: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    stack = {"urn": _urn("pulumi:pulumi:Stack", "rocestack-x"), "type": "pulumi:pulumi:Stack"}
+    stack["outputs"] = {"hosts": {"a": "root@192.0.2.1 port 22"}}  # type: ignore[assignment]
+    provider = {**_one("pulumi:providers:command", "default_1_2_1"), "id": "p"}
+    return {"deployment": {"resources": [stack, provider, *resources], "pending_operations": pending or []}}
+
+
+@pytest.mark.parametrize(
+    ("resource", "id_"),
+    [
+        (_one(REMOTE, "a/s.1", create="x", delete="y"), "a/s.1"),
+        (_one("command:local:Command", "operator/i.1", create="x", delete="y"), "operator/i.1"),
+        (_one(CONTAINER, "a/redis", name="redis"), "redis"),
+        (_one("docker:index/network:Network", "n", name="lab-n"), "lab-n"),
+    ],
+    ids=["remote", "local", "container", "network"],
+)
+def test_what_was_being_made_is_taken_over(resource: dict[str, Any], id_: str) -> None:
+    document = _document(pending=[{"resource": resource, "type": "creating"}])
+    assert adopt(document) == [resource["urn"].rsplit("::", 1)[-1]]
+    made = document["deployment"]["resources"][-1]
+    assert made["urn"] == resource["urn"]
+    assert made["id"].startswith(id_)
+    assert made["outputs"].items() >= resource["inputs"].items()
+    assert document["deployment"]["pending_operations"] == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        (_one(REMOTE, "a/s.1", create="x"), "creating"),
+        (_one(REMOTE, "a/s.1", create="x", delete="y"), "updating"),
+        (_one(REMOTE, "a/s.1", create="x", delete="y"), "deleting"),
+        (_one(CONTAINER, "a/redis"), "creating"),
+        (_one("docker:index/remoteImage:RemoteImage", "i", name="i"), "creating"),
+        (_one(REMOTE, "a/known", create="x", delete="y"), "creating"),
+    ],
+    ids=["no delete", "updating", "deleting", "no name", "other type", "already there"],
+)
+def test_the_rest_is_left_to_the_engine(resource: dict[str, Any], kind: str) -> None:
+    pending = [{"resource": resource, "type": kind}]
+    document = _document(_one(REMOTE, "a/known"), pending=pending)
+    before = json.dumps(document)
+    assert adopt(document) == []
+    assert json.dumps(document) == before
+
+
+def test_a_state_without_resources_is_no_error() -> None:
+    document: dict[str, Any] = {"deployment": {"manifest": {}}}
+    assert adopt(document) == []
+    assert left(document) == []
+
+
+def test_what_is_left_is_told_by_machine_last_made_first() -> None:
+    document = _document(
+        _one(REMOTE, "a/s.0"), _one(REMOTE, "a/s.1", "a/s.0"), _one(REMOTE, "b/s.0", "a/s.0")
+    )
+    found = left(document)
+    assert found == [
+        Left("a", ("a/s.1", "a/s.0"), (_urn(REMOTE, "a/s.0"),), "root@192.0.2.1 port 22"),
+        Left("b", ("b/s.0",), (_urn(REMOTE, "b/s.0"),), None),
+    ]
+    lines = list(tell(found, "x"))
+    assert lines[1:4] == ["  a (root@192.0.2.1 port 22)", "    a/s.1", "    a/s.0"]
+    assert "  python -m engine.destroy x --yes" in lines
+    forget = "  pulumi state delete --stack x --target-dependents --yes"
+    assert lines[-2:] == [f"{forget} '{_urn(REMOTE, 'a/s.0')}'", f"{forget} '{_urn(REMOTE, 'b/s.0')}'"]
+
+
+# The pid is above the kernel's largest.
+_GONE = {"pid": 2**22 + 1, "hostname": socket.gethostname()}
+
+
+@pytest.mark.parametrize(
+    ("locks", "dead"),
+    [
+        ([], False),
+        ([_GONE], True),
+        ([_GONE, _GONE], True),
+        ([{**_GONE, "pid": os.getpid()}], False),
+        ([_GONE, {**_GONE, "pid": os.getpid()}], False),
+        ([{**_GONE, "hostname": "elsewhere"}], False),
+    ],
+    ids=["none", "gone", "both gone", "alive", "one alive", "of another machine"],
+)
+def test_only_a_lock_that_nobody_holds_is_dead(
+    tmp_path: Path, locks: list[dict[str, Any]], dead: bool
+) -> None:
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "rocestack" / "x"
+    folder.mkdir(parents=True)
+    for number, lock in enumerate(locks):
+        (folder / f"{number}.json").write_text(json.dumps(lock))
+    assert dead_locks(f"file://{tmp_path}", "x") is dead
+    assert not dead_locks(f"file://{tmp_path}", "other")
+    assert not dead_locks("https://api.example.org", "x")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--yes"]])
+def test_wrong_use_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 64
+    assert "usage: python -m engine.destroy STACK" in capsys.readouterr().err
