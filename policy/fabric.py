@@ -137,9 +137,7 @@ def _classes(name: str, lines: Mapping[str, str], priority: int) -> Iterator[str
     ):
         found = scheduling[int(classes[of])] if 0 <= of < 8 else "none"
         if found != word:
-            yield (
-                f"{name}: priority {of} is in a class scheduled {found!r}; allowed is {word!r}, as {why}."
-            )
+            yield (f"{name}: priority {of} is in a class scheduled {found!r}; allowed is {word!r}, as {why}.")
 
 
 def _pair(name: str, host: Mapping[str, str], switch: str, other: Mapping[str, str]) -> Iterator[str]:
