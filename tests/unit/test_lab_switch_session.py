@@ -6,11 +6,14 @@ import json
 
 import pytest
 
-from lab.switch.onyx_cli.model import Switch, collapsed
-from lab.switch.onyx_cli.ports import Link
+from lab.switch.onyx_cli.model import Switch
+from lab.switch.onyx_cli.names import collapsed
 from lab.switch.onyx_cli.session import Session
 from lab.switch.onyx_cli.store import MemoryStore
+from tests.fabric import MemoryFabric
 
+UNSAVED = "Unsaved changes     : yes"
+SAVED = "Unsaved changes     : no"
 HELP = 'Type "?" for help.\n'
 
 
@@ -21,7 +24,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def cli(store: MemoryStore) -> Session:
-    return Session(store, link=lambda port: Link(up=port == "1/1"))
+    return Session(store, MemoryFabric(up=("1/1",)))
 
 
 def accepted(cli: Session, *lines: str) -> None:
@@ -203,18 +206,22 @@ def test_expanded_has_a_line_per_port(config: Session) -> None:
     ]
 
 
+def files(cli: Session) -> list[str]:
+    return cli.handle("show configuration files").splitlines()
+
+
 def test_running_and_saved_are_apart(config: Session, store: MemoryStore) -> None:
     accepted(config, "hostname sw-a", "configuration write to before no-switch", "hostname sw-b")
     assert "hostname swx-mld-1-2" in config.handle("show configuration")
     assert "hostname sw-b" in config.handle("show running-config")
-    assert config.handle("show configuration files") == "before\ninitial (active)\n"
+    assert files(config) == ["before", "initial (active)", "", "Active configuration: initial", UNSAVED]
     accepted(config, "configuration write")
     assert "hostname sw-b" in config.handle("show configuration")
     accepted(config, "configuration switch-to before")
     assert store.switch.running.hostname == "sw-a"
-    assert config.handle("show configuration files") == "before (active)\ninitial\n"
+    assert files(config) == ["before (active)", "initial", "", "Active configuration: before", SAVED]
     accepted(config, "configuration switch-to initial", "configuration delete before")
-    assert config.handle("show configuration files") == "initial (active)\n"
+    assert files(config) == ["initial (active)", "", "Active configuration: initial", SAVED]
 
 
 def test_filters(config: Session) -> None:
@@ -227,7 +234,7 @@ def test_filters(config: Session) -> None:
 def test_pfc_works_on_a_port_with_a_link_only(config: Session) -> None:
     accepted(config, "interface ethernet 1/1-1/2 dcb priority-flow-control mode on force")
     accepted(config, "dcb priority-flow-control enable force", "dcb priority-flow-control priority 3 enable")
-    head, table = json.loads(config.handle("show dcb priority-flow-control | json-print"))
+    head, _classes, table = json.loads(config.handle("show dcb priority-flow-control | json-print"))
     assert head == {
         "PFC": "enabled",
         "Priority Enabled List": "3",

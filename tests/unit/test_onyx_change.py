@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from lab.switch.onyx_cli.model import Pool, Switch
-from lab.switch.onyx_cli.ports import Link
 from lab.switch.onyx_cli.session import Session as SwitchCli
 from lab.switch.onyx_cli.store import MemoryStore
 from onyx import dialect
@@ -17,7 +16,9 @@ from onyx.change import apply, remove, show
 from onyx.errors import ChangeFailed, CommandRefused, WantedError
 from onyx.reading import read_state
 from onyx.wanted import Wanted
+from tests.fabric import MemoryFabric
 
+EVERY_LINK_UP = MemoryFabric(up=(f"1/{number}" for number in range(1, 33)))
 WANTED = Wanted(
     hostname="swx-mld-1-2",
     ports=("1/1", "1/2"),
@@ -53,7 +54,7 @@ class Lab:
         return answer
 
     def start(self) -> Lab:
-        self.cli = SwitchCli(self.store, link=lambda _port: Link(up=True))
+        self.cli = SwitchCli(self.store, EVERY_LINK_UP)
         self.sent = []
         self.run(dialect.ENABLE)
         return self
@@ -69,7 +70,7 @@ class Lab:
         return said
 
     def by_hand(self, *lines: str) -> None:
-        cli = SwitchCli(self.store)
+        cli = SwitchCli(self.store, EVERY_LINK_UP)
         for line in ("enable", "configure terminal", *lines):
             assert cli.handle(line) == ""
 

@@ -1,48 +1,93 @@
-"""The terminal side of the switch's command line: reads lines, prints answers page by page."""
+"""The terminal side of the switch's command line: reads lines, prints answers, page by page.
+
+sshd runs it as a login shell: without arguments for an interactive session, with `-c <command>` for
+`ssh host command`.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+from . import pager
 from .editor import LineReader, own_echo
+from .fabric import AGENT_FILE, SYSFS, MachineFabric
+from .model import Switch
 from .session import Session
 from .store import FileStore, machine_boot
 
 STATE_FOLDER = Path("/var/lib/onyx")
-BANNER = "\nMellanox Onyx Switch Management (lab stand-in)\n\n"
+BANNER = "\nMellanox {product} Switch Management\n\n"
+_NO_SHELL = "UNIX shell commands cannot be executed using this account."
 
 
 def main(arguments: list[str]) -> int:
-    """Run one session on standard input and output; return the exit status of the login shell."""
+    """Run one session on standard input and output; return the exit status of the login shell.
+
+    Tests point it elsewhere by the environment: ONYX_STATE_DIR, ONYX_HOSTNAME, ONYX_SYSFS, ONYX_AGENT_FILE.
+    """
+    fabric = MachineFabric(
+        Path(os.environ.get("ONYX_SYSFS", SYSFS)), Path(os.environ.get("ONYX_AGENT_FILE", AGENT_FILE))
+    )
+    store = open_store(fabric)
+    session = Session(store, fabric, store.release, _now)
+    banner = BANNER.format(product=store.release.product)
     if arguments:
-        print("% This switch takes commands in an interactive session only.", file=sys.stderr)
-        return 1
-    folder = Path(os.environ.get("ONYX_STATE_DIR", STATE_FOLDER))
-    session = Session(FileStore(folder, os.uname().nodename, machine_boot()), now=_now)
+        return _batch(session, banner, arguments)
     terminal = sys.stdin.isatty()
-    read_line = LineReader(sys.stdin.fileno(), sys.stdout.fileno()).read if terminal else _plain_line
+    reader = LineReader(sys.stdin.fileno(), sys.stdout.fileno())
+    _write(banner)
     try:
         with own_echo(sys.stdin.fileno()) if terminal else nullcontext():
-            _dialogue(session, read_line)
+            _dialogue(session, reader if terminal else None)
     except OSError:
         # The client hung up: there is nobody left to tell.
         return 1
     return 0
 
 
-def _dialogue(session: Session, read_line: Callable[[], str | None]) -> None:
-    sys.stdout.write(BANNER)
+def open_store(fabric: MachineFabric) -> FileStore:
+    """Return the store of this machine's switch; its first state splits the sockets that the cables need."""
+    folder = Path(os.environ.get("ONYX_STATE_DIR", STATE_FOLDER))
+    hostname = os.environ.get("ONYX_HOSTNAME", os.uname().nodename)
+    return FileStore(folder, machine_boot(), lambda: Switch.factory(hostname, splits=fabric.split_sockets()))
+
+
+def _batch(session: Session, banner: str, arguments: list[str]) -> int:
+    """Carry out `ssh host cli "<command>" …`; all commands may also be quoted once more."""
+    words = shlex.split(arguments[1]) if arguments[0] == "-c" and len(arguments) == 2 else []
+    if words[:1] != ["cli"]:
+        print(f"{banner.lstrip()}{_NO_SHELL}", end="\n")
+        return 1
+    commands = [word for word in words[1:] if word != "-h"]
+    if len(commands) == 1 and commands[0].startswith('"'):
+        commands = shlex.split(commands[0])
+    for command in commands:
+        _write(session.handle(command))
+        if session.ended:
+            break
+    return 0
+
+
+def _dialogue(session: Session, reader: LineReader | None) -> None:
+    """Take lines until the session ends; without a reader, plain ones from standard input."""
     while not session.ended:
-        _show(session.prompt())
-        line = read_line()
+        time.sleep(session.delay())
+        _write(session.prompt())
+        line = reader.read() if reader else _plain_line()
         if line is None:
             return
-        _print(session.handle(line), session.paging, read_line)
+        answer = session.handle(line)
+        key = reader.key if reader else _no_key
+        pager.show(answer, _screen_lines() if session.paging and reader else 0, _write, key)
+
+
+def _no_key() -> bytes | None:
+    return None
 
 
 def _plain_line() -> str | None:
@@ -54,26 +99,9 @@ def _now() -> str:
     return time.strftime("%Y/%m/%d %H:%M:%S +0000", time.gmtime())
 
 
-def _show(text: str) -> None:
+def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _print(text: str, paging: bool, read_line: Callable[[], str | None]) -> None:
-    """Print an answer; with paging on, wait for Enter after each screen of it; q leaves out the rest."""
-    lines = text.splitlines(keepends=True)
-    page = _screen_lines() - 1 if paging else 0
-    if page < 1 or len(lines) <= page:
-        _show(text)
-        return
-    for start in range(0, len(lines), page):
-        _show("".join(lines[start : start + page]))
-        if start + page >= len(lines):
-            return
-        _show(f"lines {start + 1}-{start + page} ")
-        answer = read_line()
-        if answer is None or answer.strip().lower() == "q":
-            return
 
 
 def _screen_lines() -> int:

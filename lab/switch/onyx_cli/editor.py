@@ -30,11 +30,9 @@ class LineReader:
         """
         line = bytearray()
         while True:
-            if not self._ahead:
-                self._ahead = os.read(self._source, 4096)
-                if not self._ahead:
-                    return None
-            key, self._ahead = self._ahead[:1], self._ahead[1:]
+            key = self.key()
+            if key is None:
+                return None
             if key in (_ENTER[:1], _ENTER[1:]):
                 self._echo(b"\n")
                 return line.decode(errors="replace")
@@ -45,6 +43,15 @@ class LineReader:
                 self._echo(b"\n")
                 return None
             self._edit(line, key)
+
+    def key(self) -> bytes | None:
+        """Return one key without an echo; None when the other side hung up."""
+        if not self._ahead:
+            self._ahead = os.read(self._source, 4096)
+            if not self._ahead:
+                return None
+        key, self._ahead = self._ahead[:1], self._ahead[1:]
+        return key
 
     def _edit(self, line: bytearray, key: bytes) -> None:
         if key in (_BACKSPACE[:1], _BACKSPACE[1:]):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .model import Refused
+from .names import Refused
 
 # A mode holds its own commands and those of the modes before it.
 EXEC, ENABLE, CONFIG = 0, 1, 2
@@ -21,18 +21,21 @@ class Rule:
     """One command: its words, the least mode that has it, and what carries it out.
 
     A word is a literal (that may be abbreviated), alternatives ("on|off"), an optional literal ("[force]"),
-    an integer with its range ("<0-7>"), a decimal with its range ("<0.0-100.0>") or any word ("<name>").
-    The action gets the values of all words that are not plain literals, in order.
+    an integer with its range ("<0-7>"), a decimal with its range ("<0.0-100.0>"), any word ("<name>"), or all
+    words that are left ("<text...>", at least one; the value is the list of them).
+    The action gets the values of all words that are not plain literals, in order. Releases before `since` do
+    not have the command.
     """
 
     words: tuple[str, ...]
     mode: int
     action: Callable[..., Any]
+    since: tuple[int, ...] = ()
 
 
-def rule(text: str, mode: int, action: Callable[..., Any]) -> Rule:
+def rule(text: str, mode: int, action: Callable[..., Any], since: tuple[int, ...] = ()) -> Rule:
     """Return the rule whose words are those of `text`."""
-    return Rule(tuple(text.split()), mode, action)
+    return Rule(tuple(text.split()), mode, action, since)
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,16 @@ class _Reading:
     out_of_range: str | None = None
 
 
-def match(line: Sequence[str], rules: Iterable[Rule], mode: int) -> tuple[Rule, tuple[Any, ...]]:
-    """Return the rule that `line` means and the values for its action.
+def match(
+    line: Sequence[str], rules: Iterable[Rule], mode: int, release: tuple[int, ...]
+) -> tuple[Rule, tuple[Any, ...]]:
+    """Return the rule that `line` means and the values for its action; later releases' commands are unknown.
 
     Raises Refused with the switch's own words when none fits, the line stops too early, a value is out of
     its range, or abbreviations leave a choice.
     """
-    readings = [_read(line, candidate) for candidate in rules if candidate.mode <= mode]
+    known = (candidate for candidate in rules if candidate.mode <= mode and candidate.since <= release)
+    readings = [_read(line, candidate) for candidate in known]
     whole = [reading for reading in readings if reading.complete]
     if whole:
         best = max(reading.exact for reading in whole)
@@ -87,6 +93,8 @@ def _read(line: Sequence[str], candidate: Rule) -> _Reading:
             if optional:
                 continue
             return _Reading(candidate, position, exact, (), complete=False)
+        if word.endswith("...>"):
+            return _Reading(candidate, len(line), exact, (*values, list(line[position:])), complete=True)
         given = line[position]
         fits, value, in_full = _fits(given, word.strip("[]"))
         if not fits:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-PORT_COUNT = 32
+from .names import Refused, existing, expand
+
+__all__ = ["Config", "Congestion", "Pool", "Port", "Refused", "Switch", "baseline", "from_json", "to_json"]
+
 TRAFFIC_CLASSES = range(8)
 # What Onyx gives the eight traffic classes when nobody configured them.
 DEFAULT_WEIGHTS = (12, 13, 12, 13, 12, 13, 12, 13)
 FIRST_FILE = "initial"
-
-_PORT = re.compile(r"^1/(\d{1,2})$")
-
-
-class Refused(Exception):
-    """The switch does not accept a command; the text is the line it answers, with its per cent sign."""
 
 
 @dataclass
@@ -35,17 +31,27 @@ class Port:
     """The configuration of one Ethernet port."""
 
     trust: str = "L2"
+    rewrite_pcp: bool = False
+    rewrite_dscp: bool = False
     congestion: dict[int, Congestion] = field(default_factory=dict)
     # A traffic class's scheduling: "strict" or its WRR weight as digits; absent means the default weight.
     ets: dict[int, str] = field(default_factory=dict)
+    # The switch priorities that were bound to a class on purpose; without an entry each has its own class.
+    binds: dict[int, int] = field(default_factory=dict)
     pfc: str = "Auto"
+    pfc_watchdog: bool = False
     pause_send: str = "off"
     pause_receive: str = "off"
     lldp_transmit: bool = True
     lldp_receive: bool = True
     shutdown: bool = False
     description: str = ""
+    speed: str = ""
     mtu: int = 1500
+
+    def traffic_class(self, priority: int) -> int:
+        """Return the traffic class of a switch priority."""
+        return self.binds.get(priority, priority)
 
 
 @dataclass
@@ -59,19 +65,58 @@ class Pool:
 
 @dataclass
 class Config:
-    """One whole configuration: the running one, or what a configuration file holds."""
+    """One whole configuration: the running one, or what a configuration file holds.
+
+    `ports` has only ports on which something differs from the baseline. `splits` has the number of parts of
+    each socket that is split. `roce` is the mode of the one-line `roce` command, or empty.
+    """
 
     hostname: str
-    prefix_modes: bool = False
+    prefix_modes: bool = True
     lldp: bool = False
     pfc: bool = False
     pfc_priorities: list[int] = field(default_factory=list)
     pools: dict[str, Pool] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+    manual_buffers: bool = False
+    roce: str = ""
+    licenses: list[str] = field(default_factory=list)
+    vlans: list[int] = field(default_factory=list)
+    ntp_servers: list[str] = field(default_factory=list)
+
+    def names(self) -> list[str]:
+        """Return all ports in order."""
+        return existing(self.splits)
+
+    def named(self, text: str) -> list[str]:
+        """Return the ports of a name or range; raises Refused for one that is not there."""
+        return expand(text, self.splits)
 
     def port(self, name: str) -> Port:
-        """Return the port called `name` ("1/1"), made with its defaults when nothing was set on it yet."""
-        return self.ports.setdefault(name, Port())
+        """Return the port to change it; it begins as the baseline when nothing was set on it yet."""
+        return self.ports.setdefault(name, baseline(self.roce))
+
+    def seen(self, name: str) -> Port:
+        """Return the port to look at it."""
+        return self.ports.get(name) or baseline(self.roce)
+
+    def tidy(self) -> None:
+        """Drop what says nothing: ports that are as the baseline."""
+        plain = baseline(self.roce)
+        self.ports = {name: port for name, port in self.ports.items() if port != plain}
+
+
+def baseline(roce: str) -> Port:
+    """Return a port on which nobody set anything; the one-line `roce` command sets all ports at once."""
+    if not roce:
+        return Port()
+    return Port(
+        trust="L3",
+        congestion={3: Congestion("ecn", "absolute", 150, 1500)},
+        ets={3: "50", 6: "strict"},
+        pfc="Auto" if roce == "lossy" else "on",
+    )
 
 
 @dataclass
@@ -87,10 +132,15 @@ class Switch:
     boot: str = ""
 
     @classmethod
-    def factory(cls, hostname: str, boot: str = "") -> Switch:
-        """Return a switch as it comes out of its box, but for its host name."""
-        config = Config(hostname)
+    def factory(cls, hostname: str, boot: str = "", splits: dict[str, int] | None = None) -> Switch:
+        """Return a switch as it comes out of its box, but for its host name and its split sockets."""
+        config = Config(hostname, splits=splits or {})
         return cls(config, {FIRST_FILE: copy.deepcopy(config)}, boot=boot)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether what runs differs from the active file."""
+        return self.running != self.files[self.active]
 
     def save(self, name: str | None = None, activate: bool = True) -> None:
         """Write what runs into the file `name`, by default into the active one."""
@@ -111,7 +161,7 @@ def to_json(switch: Switch) -> dict[str, Any]:
 
 
 def from_json(data: dict[str, Any]) -> Switch:
-    """Return the switch that `to_json` wrote; JSON turned the traffic classes into strings."""
+    """Return the switch that `to_json` wrote; JSON turned the numbers of classes into strings."""
     files = {name: _config(value) for name, value in data["files"].items()}
     return Switch(_config(data["running"]), files, data["active"], data["boot"])
 
@@ -125,33 +175,5 @@ def _config(data: dict[str, Any]) -> Config:
 def _port(data: dict[str, Any]) -> Port:
     congestion = {int(tc): Congestion(**value) for tc, value in data["congestion"].items()}
     ets = {int(tc): value for tc, value in data["ets"].items()}
-    return Port(**{**data, "congestion": congestion, "ets": ets})
-
-
-def port_names(text: str) -> list[str]:
-    """Return the ports that `text` ("1/1" or "1/1-1/32") names; raises Refused for one that is not there."""
-    first, dash, last = text.partition("-")
-    low = _port_number(first, text)
-    high = _port_number(last, text) if dash else low
-    if high < low:
-        raise Refused(f"% Invalid interface range: {text}")
-    return [f"1/{number}" for number in range(low, high + 1)]
-
-
-def _port_number(text: str, whole: str) -> int:
-    match = _PORT.match(text)
-    if match is None or not 1 <= int(match.group(1)) <= PORT_COUNT:
-        raise Refused(f"% Invalid interface: {whole}. Ports are 1/1 to 1/{PORT_COUNT}.")
-    return int(match.group(1))
-
-
-def collapsed(names: list[str]) -> list[str]:
-    """Return the port names as the shortest list of ports and ranges, in order ("1/1-1/4", "1/9")."""
-    numbers = sorted(int(name.split("/")[1]) for name in names)
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1].append(number)
-        else:
-            ranges.append([number])
-    return [f"1/{run[0]}" if len(run) == 1 else f"1/{run[0]}-1/{run[-1]}" for run in ranges]
+    binds = {int(priority): tc for priority, tc in data.get("binds", {}).items()}
+    return Port(**{**data, "congestion": congestion, "ets": ets, "binds": binds})

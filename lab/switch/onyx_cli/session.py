@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable
 
-from .changes import GLOBAL_RULES, PORT_RULES
+from . import faults
+from .answer import Shown, View
+from .changes import DEFAULT_INTERFACE, GLOBAL_RULES, MAKE_POOL, POOL_RULES, PORT_RULES, Confirm
+from .fabric import Fabric, MachineFabric
 from .grammar import CONFIG, ENABLE, EXEC, Rule, match, rule
-from .model import FIRST_FILE, Refused, Switch, port_names
-from .ports import Link, read_link
-from .shows import SHOW_RULES, Shown, View
-from .store import Store
+from .model import FIRST_FILE, Switch
+from .names import Refused
+from .release import Release
+from .shows import SHOW_RULES
+from .store import Store, WithoutFaults
+
+_FULL = "% Failed to write the configuration file: No space left on device."
+_REJECTED = "% Internal error: the command could not be carried out."
 
 
 class Session:
-    """A person's or program's dialogue with the switch; `handle` takes a line and returns what it prints."""
+    """A person's or program's dialogue with the switch; `handle` takes a line and returns what it prints.
+
+    `ended` says that the session is over, and `dropped` that it broke off: nothing more is printed then.
+    """
 
     def __init__(
         self,
         store: Store,
-        link: Callable[[str], Link] = read_link,
+        fabric: Fabric | None = None,
+        release: Release | None = None,
         now: Callable[[], str] = lambda: "2019/01/10 12:00:00 +0000",
     ) -> None:
         self._store = store
-        self._link = link
+        self._fabric = fabric or MachineFabric()
+        self._release = release or Release()
         self._now = now
         self._mode = EXEC
+        # The ports or the pool inside whose mode the session is; at most one of them.
         self._ports = ""
+        self._pool = ""
+        # A question that waits for "yes", and the line that is carried out then.
+        self._question = ""
+        self._asked: list[str] = []
         self.paging = True
         self.ended = False
+        self.dropped = False
         self._own_rules: list[Rule] = [
             rule("enable", EXEC, self._enable),
             rule("disable", ENABLE, self._disable),
@@ -45,57 +64,146 @@ class Session:
             rule("configuration write", CONFIG, _write),
             rule("configuration write to <file>", CONFIG, _write_to),
             rule("configuration write to <file> no-switch", CONFIG, _write_aside),
+            rule("configuration copy <file> <file>", CONFIG, _copy),
             rule("configuration switch-to <file>", CONFIG, _switch_to),
             rule("configuration delete <file>", CONFIG, _delete),
+            rule("configuration revert saved", CONFIG, _revert),
             rule("write memory", ENABLE, _write),
         ]
+        self._writes = self._file_rules[:4] + self._file_rules[-1:]
 
     def prompt(self) -> str:
         """Return what the switch prints when it waits for a line, with its trailing space."""
+        if self._question:
+            return self._question
         with self._store.locked() as switch:
             name = switch.running.hostname
         if self._mode == EXEC:
             return f"{name} [standalone: master] > "
         if self._mode == ENABLE:
             return f"{name} [standalone: master] # "
-        inside = f"config interface ethernet {self._ports}" if self._ports else "config"
+        inside = "config"
+        if self._ports:
+            inside = f"config interface ethernet {self._ports}"
+        elif self._pool:
+            inside = f"config pool {self._pool}"
         return f"{name} [standalone: master] ({inside}) # "
+
+    def delay(self) -> float:
+        """Return by how many seconds the next prompt comes late."""
+        try:
+            with self._store.faults() as switched_on:
+                return faults.delay(switched_on)
+        except faults.FaultError:
+            # The next command says what is wrong with the list.
+            return 0.0
 
     def handle(self, line: str) -> str:
         """Carry out one line; return its answer, empty or with a newline at its end."""
+        if self._question:
+            return self._answered(line)
         command, *filters = [part.strip() for part in line.split("|")]
         words = command.split()
         if not words or words[0].startswith(("!", "#")):
             return ""
         try:
-            answer = self._answer(words)
-            text = _filtered(answer, filters)
-        except Refused as refusal:
-            text = str(refusal)
-        return f"{text}\n" if text else ""
+            text = _filtered(self._answer(words), filters)
+        except Confirm as confirm:
+            self._question, self._asked = str(confirm), words
+            return ""
+        except (Refused, faults.FaultError) as refusal:
+            kind = "" if isinstance(refusal, Refused) else "% The list of faults cannot be read: "
+            text = f"{kind}{refusal}"
+        return f"{text}\n" if text and not self.dropped else ""
+
+    def _answered(self, line: str) -> str:
+        words, self._question, self._asked = self._asked, "", []
+        return self.handle(" ".join([*words, "force"])) if line.strip().lower() == "yes" else ""
 
     def _answer(self, words: list[str]) -> Shown:
         port_line = self._port_line(words)
         if port_line is not None:
             return self._on_ports(*port_line)
-        own = [*self._own_rules, *self._file_rules, *SHOW_RULES, *GLOBAL_RULES]
+        if self._mode == CONFIG and words[:2] == ["default", "interface"] and len(words) == 4:
+            return self._change_ports(DEFAULT_INTERFACE, words[3], ())
+        rules = [*self._own_rules, *self._file_rules, *SHOW_RULES, *GLOBAL_RULES, MAKE_POOL]
         if self._ports:
-            own = [*own, *PORT_RULES]
-        chosen, values = match(words, own, self._mode)
+            rules += PORT_RULES
+        if self._pool:
+            rules += POOL_RULES
+        chosen, values = match(words, rules, self._mode, self._release.number)
         if chosen in self._own_rules:
             chosen.action(*values)
             return Shown("")
-        if chosen in PORT_RULES:
-            return self._on_ports(self._ports, words)
-        with self._store.locked() as switch:
-            return self._on_switch(chosen, values, switch)
+        return self._follow(chosen, values)
 
-    def _on_switch(self, chosen: Rule, values: tuple[object, ...], switch: Switch) -> Shown:
+    def _follow(self, chosen: Rule, values: tuple[object, ...]) -> Shown:
+        if chosen in PORT_RULES:
+            return self._change_ports(chosen, self._ports, values)
         if chosen in SHOW_RULES:
-            shown: Shown = chosen.action(View(switch, self._link, self._now()), *values)
-            return shown
-        chosen.action(switch if chosen in self._file_rules else switch.running, *values)
+            return self._show(chosen, values)
+        if chosen is MAKE_POOL:
+            return self._enter_pool(values)
+        inside = (self._pool, *values) if chosen in POOL_RULES else values
+        return self._change(chosen, inside)
+
+    def _show(self, chosen: Rule, values: tuple[object, ...]) -> Shown:
+        with self._store.faults() as switched_on:
+            strikes = faults.at_command(switched_on, changing=False)
+            held_down = faults.ports_down(switched_on)
+        if strikes.drop:
+            self._drop()
+            return Shown("")
+        if strikes.reject:
+            raise Refused(_REJECTED)
+        with self._store.locked() as switch:
+            shown: Shown = chosen.action(
+                View(switch, self._fabric, self._release, self._now(), held_down), *values
+            )
+        return shown
+
+    def _change(self, chosen: Rule, values: tuple[object, ...]) -> Shown:
+        def action(switch: Switch) -> None:
+            chosen.action(switch if chosen in self._file_rules else switch.running, *values)
+
+        return self._carry_out(action, writes=chosen in self._writes)
+
+    def _change_ports(self, chosen: Rule, ports: str, values: tuple[object, ...]) -> Shown:
+        def action(switch: Switch) -> None:
+            # The names are looked up once: a split takes ports away while it goes through the range.
+            for name in switch.running.named(ports):
+                chosen.action(switch.running, name, *values)
+
+        return self._carry_out(action)
+
+    def _carry_out(self, action: Callable[[Switch], None], writes: bool = False) -> Shown:
+        """Change the switch as one step, with all that the switched-on faults do to it."""
+        with self._store.faults() as switched_on:
+            strikes = faults.at_command(switched_on, changing=True)
+            full = writes and faults.flash_is_full(switched_on)
+        self._other_admin(strikes.lines_before)
+        if strikes.drop == "before":
+            self._drop()
+            return Shown("")
+        if strikes.reject or full:
+            raise Refused(_FULL if full else _REJECTED)
+        with self._store.locked() as switch:
+            action(switch)
+            switch.running.tidy()
+        self._other_admin(strikes.lines_after)
+        if strikes.drop == "after":
+            self._drop()
         return Shown("")
+
+    def _other_admin(self, lines: tuple[str, ...]) -> None:
+        """Let someone else give these lines, in a session of their own that no fault reaches."""
+        if lines:
+            other = Session(WithoutFaults(self._store), self._fabric, self._release, self._now)
+            for line in ("enable", "configure terminal", *lines):
+                other.handle(line)
+
+    def _drop(self) -> None:
+        self.ended = self.dropped = True
 
     def _port_line(self, words: list[str]) -> tuple[str, list[str]] | None:
         """Return ports and the rest of a line that begins with them ("[no] interface ethernet 1/1 …")."""
@@ -110,28 +218,39 @@ class Session:
         return head[2], ["no", *head[3:]] if negated else head[3:]
 
     def _on_ports(self, ports: str, words: list[str]) -> Shown:
-        names = port_names(ports)
         if not words:
-            self._ports = ports
+            self._enter(ports)
             return Shown("")
-        chosen, values = match(words, PORT_RULES, self._mode)
+        chosen, values = match(words, PORT_RULES, self._mode, self._release.number)
+        return self._change_ports(chosen, ports, values)
+
+    def _enter(self, ports: str) -> None:
         with self._store.locked() as switch:
-            for name in names:
-                chosen.action(switch.running.port(name), *values)
-        return Shown("")
+            running = switch.running
+        running.named(ports)
+        if not running.prefix_modes:
+            raise Refused(f'% Incomplete command.\nType "interface ethernet {ports} ?" for help.')
+        self._ports, self._pool = ports, ""
+
+    def _enter_pool(self, values: tuple[object, ...]) -> Shown:
+        shown = self._change(MAKE_POOL, values)
+        with self._store.locked() as switch:
+            if switch.running.prefix_modes:
+                self._ports, self._pool = "", str(values[0])
+        return shown
 
     def _enable(self) -> None:
         self._mode = max(self._mode, ENABLE)
 
     def _disable(self) -> None:
-        self._mode, self._ports = EXEC, ""
+        self._mode, self._ports, self._pool = EXEC, "", ""
 
     def _configure(self) -> None:
-        self._mode, self._ports = CONFIG, ""
+        self._mode, self._ports, self._pool = CONFIG, "", ""
 
     def _exit(self) -> None:
-        if self._ports:
-            self._ports = ""
+        if self._ports or self._pool:
+            self._ports = self._pool = ""
         elif self._mode == CONFIG:
             self._mode = ENABLE
         else:
@@ -154,8 +273,9 @@ def _filtered(answer: Shown, filters: list[str]) -> str:
     text = answer.text
     for each in filters:
         name, _, pattern = each.partition(" ")
-        if name == "json-print" and answer.data is not None:
-            text = json.dumps(answer.data, indent=4)
+        if name == "json-print":
+            data = answer.data if answer.data is not None else [{"Lines": text.split("\n")}]
+            text = json.dumps(data, indent=4)
         elif name in ("include", "exclude") and pattern:
             text = _grep(text, pattern.strip('" '), keep=name == "include")
         else:
@@ -176,11 +296,18 @@ def _write(switch: Switch) -> None:
 
 
 def _write_to(switch: Switch, name: str) -> None:
-    switch.save(name)
+    switch.save(_file_name(name))
 
 
 def _write_aside(switch: Switch, name: str) -> None:
-    switch.save(name, activate=False)
+    switch.save(_file_name(name), activate=False)
+
+
+def _copy(switch: Switch, name: str, target: str) -> None:
+    _known(switch, name)
+    if target == switch.active:
+        raise Refused(f"% Cannot overwrite the active configuration file {target}.")
+    switch.files[_file_name(target)] = copy.deepcopy(switch.files[name])
 
 
 def _switch_to(switch: Switch, name: str) -> None:
@@ -188,11 +315,21 @@ def _switch_to(switch: Switch, name: str) -> None:
     switch.load(name)
 
 
+def _revert(switch: Switch) -> None:
+    switch.load(switch.active)
+
+
 def _delete(switch: Switch, name: str) -> None:
     _known(switch, name)
     if name in (switch.active, FIRST_FILE):
         raise Refused(f"% Cannot delete configuration file {name}.")
     del switch.files[name]
+
+
+def _file_name(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9._-]+", name) is None:
+        raise Refused(f"% Invalid configuration file name: {name}")
+    return name
 
 
 def _known(switch: Switch, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the switch's state lies: in memory for tests, in a locked JSON file for the running switch."""
+"""Where the switch's state lies: in memory for tests, in locked JSON files for the running switch."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import copy
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from . import faults
 from .model import Switch, from_json, to_json
+from .release import DEFAULT_RELEASE, Release
 
 
 class Store(Protocol):
@@ -20,12 +22,16 @@ class Store(Protocol):
     def locked(self) -> AbstractContextManager[Switch]:
         """Hold the state; what was changed is kept when the block ends without an error."""
 
+    def faults(self) -> AbstractContextManager[list[faults.Fault]]:
+        """Hold the list of faults; a change of it is kept. Raises FaultError when it cannot be read."""
+
 
 class MemoryStore:
     """A state that lasts as long as this object."""
 
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, switched_on: list[faults.Fault] | None = None) -> None:
         self.switch = switch
+        self.switched_on = switched_on or []
 
     @contextmanager
     def locked(self) -> Iterator[Switch]:
@@ -34,48 +40,102 @@ class MemoryStore:
         yield switch
         self.switch = switch
 
+    @contextmanager
+    def faults(self) -> Iterator[list[faults.Fault]]:
+        """Yield the list itself."""
+        yield self.switched_on
+
+
+class WithoutFaults:
+    """Another store's state, and no faults."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def locked(self) -> AbstractContextManager[Switch]:
+        """Hold the other store's state."""
+        return self._store.locked()
+
+    @contextmanager
+    def faults(self) -> Iterator[list[faults.Fault]]:
+        """Yield an empty list."""
+        yield []
+
 
 class FileStore:
-    """The state in `folder`/state.json, shared by all sessions of the switch.
+    """The state in `folder`: state.json, faults.json and release, shared by all sessions of the switch.
 
     `boot` names this start of the machine: the first command after another start loads the active
-    configuration file, so what was never saved is gone, as on the original.
+    configuration file, so what was never saved is gone, as on the original. `factory` makes the first state.
     """
 
-    def __init__(self, folder: Path, hostname: str, boot: str) -> None:
+    def __init__(self, folder: Path, boot: str, factory: Callable[[], Switch]) -> None:
+        self._folder = folder
         self._file = folder / "state.json"
-        self._lock = folder / "lock"
-        self._hostname = hostname
+        self._faults = folder / "faults.json"
         self._boot = boot
+        self._factory = factory
 
     @contextmanager
     def locked(self) -> Iterator[Switch]:
         """Yield the switch under the file lock; write it back when the block ended well and changed it."""
-        with self._lock.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._lock():
             before = self._file.read_text() if self._file.exists() else ""
             switch = self._started(before)
             yield switch
             after = json.dumps(to_json(switch), indent=1)
             if after != before:
-                self._write(after)
+                _write(self._file, after)
+
+    @contextmanager
+    def faults(self) -> Iterator[list[faults.Fault]]:
+        """Yield the switched-on faults under the file lock; write them back when the block changed them."""
+        with self._lock():
+            before = self._faults.read_text() if self._faults.exists() else "[]"
+            try:
+                switched_on = faults.from_json(json.loads(before))
+            except json.JSONDecodeError as error:
+                raise faults.FaultError(f"{self._faults.name} is no JSON: {error}") from None
+            recorded = faults.to_json(switched_on)
+            yield switched_on
+            if faults.to_json(switched_on) != recorded:
+                _write(self._faults, json.dumps(faults.to_json(switched_on), indent=1) + "\n")
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        with (self._folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @property
+    def release(self) -> Release:
+        """The release that the switch claims to run; raises ValueError when the file has none."""
+        file = self._folder / "release"
+        return Release(file.read_text().strip() if file.exists() else DEFAULT_RELEASE)
+
+    def set_release(self, release: Release) -> None:
+        """Claim another release from the next session on."""
+        _write(self._folder / "release", f"{release.text}\n")
 
     def _started(self, text: str) -> Switch:
         if not text:
-            return Switch.factory(self._hostname, self._boot)
+            switch = self._factory()
+            switch.boot = self._boot
+            return switch
         switch = from_json(json.loads(text))
         if switch.boot != self._boot:
             switch.load(switch.active)
             switch.boot = self._boot
         return switch
 
-    def _write(self, text: str) -> None:
-        fresh = self._file.with_suffix(".new")
-        with fresh.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._file)
+
+def _write(file: Path, text: str) -> None:
+    fresh = file.with_suffix(".new")
+    with fresh.open("w") as target:
+        target.write(text)
+        target.flush()
+        os.fsync(target.fileno())
+    fresh.replace(file)
 
 
 def machine_boot(proc: Path = Path("/proc")) -> str:
