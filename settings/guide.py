@@ -73,7 +73,8 @@ _HEAD = """# The deployment guide, step by step
 Every step of the guide *RoCE accelerated Caffe2 with NVIDIA GPU over 100GbE on Docker containers* (version
 15), in our own words and in its order: what does it here, and which fact a preview observes it by. A step
 of ours is named `component.concern`; its scripts are
-`templates/<component>/<concern>.{apply,remove,probe}.sh.j2`. This page is made from `docs/guide_coverage.yaml` by `python -m settings.guide`.
+`templates/<component>/<concern>.{apply,remove,probe}.sh.j2`.
+This page is made from `docs/guide_coverage.yaml` by `python -m settings.guide`.
 """
 
 _CORRECTIONS = """## Where the guide was corrected
