@@ -4,6 +4,7 @@ release_address() {
   local interface=$1 address=$2
   drop_unit "rocestack-address@$interface.service"
   unbind_device rocestack-address "$interface"
+  forget_address "$interface"
   [[ -e /sys/class/net/$interface ]] || return 0
   if link_addresses "$interface" | grep -qxF "$address"; then
     ip address del "$address" dev "$interface"
@@ -11,7 +12,8 @@ release_address() {
   if [[ -n ${own[before_mtu]:-} ]]; then
     ip link set dev "$interface" mtu "${own[before_mtu]}"
   fi
-  if [[ ${own[before_link]:-} == down ]]; then
-    ip link set dev "$interface" down
-  fi
+  case ${own[before_link]:-} in
+    down) ip link set dev "$interface" down ;;
+    up | no-carrier) ip link set dev "$interface" up ;;
+  esac
 }

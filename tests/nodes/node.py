@@ -155,7 +155,8 @@ def _template(step: str, kind: str) -> str:
 _PHOTOGRAPH = r"""
 set -euo pipefail
 find /etc /usr/local /var/lib/rocestack /boot /root /opt -xdev -type f \
-  ! -name '*.rocestack-new' ! -name ld.so.cache ! -name '*-' ! -path '/etc/systemd/system/*.wants/*' \
+  ! -name '*.rocestack-new' ! -name ld.so.cache ! -path /etc/hosts ! -path /etc/resolv.conf \
+  ! -name '*-' ! -path '/etc/systemd/system/*.wants/*' \
   -exec md5sum {} + 2>/dev/null | awk '{ sum = $1; $1 = ""; printf "file%s\t%s\n", $0, sum }' || true
 find /etc /usr/local -xdev -type l -printf 'link %p\t%l\n' 2>/dev/null
 find /etc /usr/local /var/lib/rocestack -xdev -type d -printf 'folder %p\t%m\n' 2>/dev/null || true
