@@ -1,3 +1,4 @@
+# shellcheck disable=SC2154  # the files are address_keeper.sh's
 # Tell the host's own network tool of the data address, or take that back; include it after address_keeper.sh.
 
 # keep_address INTERFACE ADDRESS MTU: have the tool's file, and no file for another tool.
