@@ -10,9 +10,11 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.apt_repository import repository_lines
 from components.context import Cluster, HostContext
 from components.host_step import host_step, waits_for
 from components.operator_files import operator_file
+from settings.docker import DockerFlavour
 from settings.models import Host, Stack
 
 
@@ -43,13 +45,17 @@ class DockerHost(pulumi.ComponentResource):
 
     def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
         super().__init__("rocestack:components:DockerHost", context.host.name, None, waits_for(after))
-        stack = cluster.stack
+        stack, docker = cluster.stack, cluster.stack.docker
         engine = host_step(
             cluster,
             context,
             "docker_host.engine",
             {
-                "package": "docker.io",
+                "package": docker.flavour.value,
+                "version": docker.version or "any",
+                "hold": "no" if docker.version is None else "yes",
+                **repository_lines(docker.repository if docker.flavour == DockerFlavour.CE else None),
+                "storage_driver": "overlay2",
                 "bip": bridge_address(context.host),
                 "registry": stack.registry.address,
                 "registry_ca": _certificate(stack.registry.ca_file),
@@ -64,9 +70,11 @@ class DockerHost(pulumi.ComponentResource):
             "docker_host.routes",
             {
                 "interface": stack.network.data_interface,
+                "subnet": str(context.host.container_subnet),
                 "ip_forward": "1",
                 "routes": routes(stack, context.host),
                 "forward": forwarded_subnets(stack, context.host),
+                "forward_policy": docker.forward_policy.value,
             },
             parent=self,
             depends_on=[engine],

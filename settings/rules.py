@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 from typing import Any
 
-from settings.docker import Docker, GpuRuntime
+from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import Gpu, GpuDriver
 from settings.models import (
     Access,
@@ -172,6 +172,29 @@ def _training_has_its_hardware(
         )
 
 
+def _docker_has_its_sources(docker: Docker, gpu: Gpu, lab: Lab | None) -> Iterable[Problem]:
+    """The packages' sources: needed where a choice needs them (a lab brings its own), and else of no use."""
+    distribution, no_runtime = docker.flavour is DockerFlavour.DISTRIBUTION, docker.runtime is GpuRuntime.NONE
+    useless = (
+        ("docker.repository", docker.repository, distribution, "docker.flavour docker.io"),
+        ("docker.runtime_repository", docker.runtime_repository, no_runtime, "docker.runtime none"),
+        ("docker.runtime_version", docker.runtime_version, no_runtime, "docker.runtime none"),
+    )
+    for path, value, is_useless, choice in useless:
+        if is_useless and value is not None:
+            yield Problem(path, value, f"is of no use with {choice}; leave it out")
+    if lab is None and not distribution and docker.repository is None:
+        yield Problem(
+            "docker.repository", None, "is required with docker.flavour docker-ce: its url, suite and key_url"
+        )
+    if lab is None and not no_runtime and docker.runtime_repository is None:
+        yield Problem("docker.runtime_repository", None, f"is required with docker.runtime {docker.runtime}")
+    if not no_runtime and gpu.driver is GpuDriver.NONE:
+        yield Problem(
+            "docker.runtime", docker.runtime.value, "needs an NVIDIA driver, and gpu.driver is none"
+        )
+
+
 def _metal_is_reachable(
     hosts: tuple[Host, ...], switch: Switch, access: Access | None, lab: Lab | None
 ) -> Iterable[Problem]:
@@ -217,6 +240,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("hosts", "training"), _epoch_feeds_all_shards),
     (("training",), _known_depth),
     (("training", "gpu", "docker", "image"), _training_has_its_hardware),
+    (("docker", "gpu", "lab"), _docker_has_its_sources),
     (("hosts", "network", "lab"), _subnets_apart),
     (("hosts", "switch", "access", "lab"), _metal_is_reachable),
     (("hosts", "registry", "lab"), _lab_ports_apart),

@@ -32,9 +32,26 @@ apt_update() {
   fi
 }
 
-# apt_would install|purge|autoremove [PACKAGE…]: which packages that would bring or take, one a line.
-apt_would() {
-  apt_get -s --no-install-recommends "$@" | sed -nE 's/^(Inst|Remv|Purg) ([^ ]+).*/\2/p' | LC_ALL=C sort -u
+# apt_brings PACKAGE…: which packages that are not there yet installing these would bring, one a line.
+apt_brings() {
+  # An upgrade has the old version in brackets; such a package was there before us.
+  apt_get -s --no-install-recommends install "$@" | sed -nE 's/^Inst ([^ ]+) \(.*/\1/p' | LC_ALL=C sort -u
+}
+
+# apt_takes install|purge|autoremove [PACKAGE…]: which packages that would take away, one a line.
+apt_takes() {
+  apt_get -s --no-install-recommends "$@" | sed -nE 's/^(Remv|Purg) ([^ ]+).*/\2/p' | LC_ALL=C sort -u
+}
+
+# apt_ready PACKAGES: have apt fit to install these: nothing half-installed, and fresh lists.
+apt_ready() {
+  command -v apt-get >/dev/null ||
+    die "$1 should be installed, but this host has no apt-get." "rocestack supports Debian and Ubuntu hosts."
+  if [[ -n $(dpkg --audit) ]]; then
+    DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a </dev/null >/dev/null ||
+      die "dpkg has a half-installed package that cannot be finished." "see dpkg --audit on the host."
+  fi
+  apt_update
 }
 
 # apt_install PACKAGE…: install what is missing, and remember in the record whatever comes with it.
@@ -44,14 +61,8 @@ apt_install() {
     package_installed "$package" || missing+=("$package")
   done
   [[ -n ${missing[*]} ]] || return 0
-  command -v apt-get >/dev/null ||
-    die "${missing[*]} should be installed, but this host has no apt-get." "rocestack supports Debian and Ubuntu hosts."
-  if [[ -n $(dpkg --audit) ]]; then
-    DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a </dev/null >/dev/null ||
-      die "dpkg has a half-installed package that cannot be finished." "see dpkg --audit on the host."
-  fi
-  apt_update
-  brought=$(apt_would install "${missing[@]}") ||
+  apt_ready "${missing[*]}"
+  brought=$(apt_brings "${missing[@]}") ||
     die "apt cannot install ${missing[*]}." "see its own words above; are the host's package sources right and reachable?"
   own[installed]=$(tr ' ' '\n' <<<"${own[installed]:-} $brought" | LC_ALL=C sort -u | xargs)
   record_write
@@ -82,13 +93,13 @@ apt_purge_unneeded() {
   fi
   [[ -z ${chosen[*]} ]] || apt_purge "${chosen[@]}"
   # What came along with them goes when nothing needs it any more.
-  mapfile -t chosen < <(comm -12 <(apt_would autoremove) <(printf '%s\n' "$ours"))
+  mapfile -t chosen < <(comm -12 <(apt_takes autoremove) <(printf '%s\n' "$ours"))
   [[ -z ${chosen[*]} ]] || apt_purge "${chosen[@]}"
 }
 
 # takes_others PACKAGE…: removing these would remove a package that is not in $ours.
 takes_others() {
   local would
-  would=$(apt_would purge "$@") || die "apt cannot say what removing $* would take along."
+  would=$(apt_takes purge "$@") || die "apt cannot say what removing $* would take along."
   comm -23 <(printf '%s\n' "$would") <(printf '%s\n' "$ours") | grep -q .
 }

@@ -14,16 +14,16 @@ repository_keyring() { printf '/etc/apt/keyrings/rocestack-%s.gpg' "$1"; }
 # repository_facts NAME: the facts repository (URL SUITE COMPONENT…, or none) and repository_key (the
 # fingerprints of the keys that apt takes for it, or none).
 repository_facts() {
-  local list keyring found=none keys=none
+  local list keyring line=none signers=none
   list=$(repository_list "$1")
   keyring=$(repository_keyring "$1")
   if [[ -e $list ]]; then
-    found=$(<"$list")
-    found=${found#"deb [signed-by=$keyring] "}
+    line=$(<"$list")
+    line=${line#"deb [signed-by=$keyring] "}
   fi
   if [[ -e $keyring ]]; then
-    keys=$(apt_key "$keyring" 2>&1 | xargs) || keys='no key file'
+    signers=$(apt_key "$keyring" 2>&1 | xargs) || signers='no key file'
   fi
-  fact repository "$found"
-  fact repository_key "$keys"
+  fact repository "$line"
+  fact repository_key "$signers"
 }

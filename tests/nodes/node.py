@@ -166,8 +166,8 @@ systemctl list-units --all --plain --no-legend --type=service 'rocestack*' 'dock
   awk '{ printf "unit %s\t%s %s\n", $1, $3, $4 }'
 ip -4 -o address show | awk '$2 !~ /^(veth|lo)/ { printf "address %s\t%s\n", $2, $4 }'
 ip -o link show | awk '$2 !~ /^veth/ { sub(/@.*/, ":", $2); printf "link %s\tmtu %s\n", $2, $5 }'
-ip -4 route show | sed 's/ *$//; s/^/route /; s/$/\tset/'
-for table in filter nat; do
+ip -4 route show | sed 's/ *$//; s/ linkdown$//; s/^/route /; s/$/\tset/'
+for table in filter nat raw; do
   iptables -t "$table" -S 2>/dev/null | sed "/127\\.0\\.0\\.11/d; s/^/rule $table /; s/\$/\tset/" || true
 done
 printf 'sysctl ip_forward\t%s\n' "$(</proc/sys/net/ipv4/ip_forward)"

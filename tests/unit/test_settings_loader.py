@@ -51,6 +51,13 @@ def _set(*path: Any, value: Any) -> Callable[[Sections], None]:
     return change
 
 
+_MIRROR = {
+    "url": "http://mirror/docker/",
+    "suite": "bookworm",
+    "key_url": "http://mirror/docker/gpg",
+}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -82,6 +89,12 @@ def _set(*path: Any, value: Any) -> Callable[[Sections], None]:
         (_set("training", "shards_per_host", value=2), "allowed with training.device cpu: 1"),
         (_set("training", "dtype", value="float16"), "allowed with training.device cpu: float"),
         (_set("training", "device", value="gpu"), "training.device = 'gpu': needs image.flavour source"),
+        (_set("docker", value={"repository": _MIRROR}), "is of no use with docker.flavour docker.io"),
+        (_set("docker", value={"runtime_version": "1.0"}), "is of no use with docker.runtime none"),
+        (
+            _set("docker", value={"runtime": "container-toolkit"}),
+            "docker.runtime = 'container-toolkit': needs an",
+        ),
         (_set("lab", "registry_port", value=22401), "is one of the SSH ports 22400 to 22402"),
         (_set("registry", "push_address", value="10.0.0.1:5000"), "is not the lab's registry"),
         (_set("hosts", value=[]), "at least 1"),
@@ -139,6 +152,25 @@ def test_metal_needs_addresses_and_host_keys(sections: Sections) -> None:
         "switch.host_key",
         "switch.password",
     }
+
+
+def test_metal_needs_the_sources_of_what_it_installs(sections: Sections) -> None:
+    del sections["lab"]
+    sections["gpu"] = {"driver": "repo"}
+    sections["docker"] = {"flavour": "docker-ce", "runtime": "nvidia-docker"}
+    with pytest.raises(SettingsError) as caught:
+        parse(sections, "Pulumi.metal.yaml")
+    said = str(caught.value)
+    assert "docker.repository = None: is required with docker.flavour docker-ce" in said
+    assert "docker.runtime_repository = None: is required with docker.runtime nvidia-docker" in said
+
+
+def test_a_repository_of_docker_has_the_guides_key_unless_told_otherwise(sections: Sections) -> None:
+    sections["docker"] = {"flavour": "docker-ce", "repository": _MIRROR}
+    repository = parse(sections, "Pulumi.lab.yaml").docker.repository
+    assert repository is not None
+    assert repository.key_fingerprint == "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+    assert repository.components == ("stable",)
 
 
 def test_a_password_is_never_shown(sections: Sections) -> None:
