@@ -1,4 +1,4 @@
-"""The lab's commands: ``python -m lab setup | wait | summary | clean``."""
+"""The lab's commands: ``python -m lab setup | wait | summary | switch | clean``."""
 
 from __future__ import annotations
 
@@ -38,8 +38,12 @@ def main(arguments: list[str]) -> int:
             from lab.summary import read_outputs, summarise  # noqa: PLC0415
 
             print(summarise(read_outputs(STACK_NAME)), end="")
+        case ["switch", *rest]:
+            from lab.switch_service import run  # noqa: PLC0415
+
+            return run(rest)
         case _:
-            print("usage: python -m lab setup | wait | summary | clean", file=sys.stderr)
+            print("usage: python -m lab setup | wait | summary | switch … | clean", file=sys.stderr)
             return 64
     return 0
 

@@ -1,0 +1,40 @@
+"""Reaches the lab's switch behind its command line, by the operator's engine: faults, release, counters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import cast
+
+from docker.errors import DockerException, NotFound
+from requests.exceptions import RequestException
+
+from lab.errors import LabError
+from lab.files import ROOT
+from lab.image import connect
+from lab.setup import STACK_NAME
+from settings.loader import load_file
+
+_PROGRAM = "/opt/onyx/service"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one of the service's commands in the switch's container; return its exit status.
+
+    Raises LabError when the lab has no switch now, or no engine answers.
+    """
+    name = load_file(ROOT / f"Pulumi.{STACK_NAME}.yaml").switch.name
+    client = connect()
+    try:
+        status, output = client.containers.get(name).exec_run([_PROGRAM, *arguments], demux=True)
+    except NotFound:
+        raise LabError(f"The lab has no switch {name} now.", "`pulumi up --stack lab` makes it.") from None
+    except (DockerException, RequestException) as error:
+        raise LabError(f"The engine does not run a program on {name}: {error}") from None
+    finally:
+        client.close()
+    # With `demux` the output is a pair, each part None when nothing came that way.
+    said, complained = cast(tuple[bytes | None, bytes | None], output)
+    sys.stdout.write((said or b"").decode(errors="replace"))
+    sys.stderr.write((complained or b"").decode(errors="replace"))
+    return 1 if status is None else status
