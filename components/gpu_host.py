@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import pulumi
 
 from components.context import Cluster, HostContext
-from components.host_step import host_step, waits_for
+from components.host_step import waits_for
+from components.reboot import reboot_step
 
 
 class GpuHost(pulumi.ComponentResource):
@@ -21,7 +22,7 @@ class GpuHost(pulumi.ComponentResource):
 
     def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
         super().__init__("rocestack:components:GpuHost", context.host.name, None, waits_for(after))
-        host_step(
+        reboot_step(
             cluster,
             context,
             "gpu_host.nouveau",

@@ -60,13 +60,37 @@ def host_step(
     The scripts are templates/<component>/<concern>.{apply,remove}.sh.j2; the wanted values travel in
     stdin together with what drift there was. Keys are the step's facts, values one-line texts.
     """
-    step_id = StepId(REMOTE, context.host.name, step)
-    name = step_id.name
+    stdin = _stdin(cluster, *_known(context, step), wanted, context.node_generation)
+    return declare_step(cluster, context, step, stdin, parent=parent, depends_on=depends_on)
+
+
+def step_stdin(cluster: Cluster, context: HostContext, step: str, wanted: Mapping[str, str]) -> str:
+    """Return the stdin of a step on one host, all of whose values are known; its drift is reported."""
+    step_id, found = _known(context, step)
+    lines = bookkeeping(cluster, step_id, wanted, found, context.node_generation)
+    return flat.render({**wanted, **lines})
+
+
+def _known(context: HostContext, step: str) -> tuple[StepId, Mapping[str, str] | None]:
+    """Return a step's identity on a host, and what was found of it there (None: nothing is known)."""
     observation = context.observation
-    found = None
-    if observation is not None and observation.state == "reachable":
-        found = observation.facts.get(step)
-    stdin = _stdin(cluster, step_id, wanted, found, context.node_generation)
+    reachable = observation is not None and observation.state == "reachable"
+    found = observation.facts.get(step) if observation is not None and reachable else None
+    return StepId(REMOTE, context.host.name, step), found
+
+
+def declare_step(
+    cluster: Cluster,
+    context: HostContext,
+    step: str,
+    stdin: pulumi.Input[str],
+    *,
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource] = (),
+) -> remote.Command:
+    """Declare the command of a step on one host, whose stdin is made already."""
+    name = StepId(REMOTE, context.host.name, step).name
+    observation = context.observation
     apply_script, remove_script = _scripts(step)
     by_sudo = context.access.user != "root"
     recorded = cluster.checkpoint.of(REMOTE, name) is not None
@@ -111,7 +135,7 @@ def local_step(
         create=bash(apply_script),
         update=bash(apply_script),
         delete=bash(remove_script),
-        stdin=_stdin(cluster, step_id, wanted, found, generation),
+        stdin=_stdin(cluster, step_id, found, wanted, generation),
         add_previous_output_in_env=False,
         logging=local.Logging.STDERR,
         opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), delete_before_replace=True),
@@ -164,8 +188,8 @@ def bookkeeping(
 def _stdin(
     cluster: Cluster,
     step_id: StepId,
-    wanted: Mapping[str, pulumi.Input[str]],
     found: Mapping[str, str] | None,
+    wanted: Mapping[str, pulumi.Input[str]],
     node_generation: str,
 ) -> pulumi.Input[str]:
     lines = bookkeeping(cluster, step_id, wanted, found, node_generation)

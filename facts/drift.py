@@ -20,6 +20,8 @@ _NOTE = "drift_"
 UNOBSERVABLE = "unobservable: "
 AFTER_REBOOT = " (after reboot)"
 _ALLOWED = "allow_unobservable"
+# A step's setting: whether it may ask for the reboot that a fact waits for.
+_REBOOT, _NO_REBOOT = "reboot", "never"
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def differences(
 ) -> list[Difference]:
     """Return the facts that were observed and are not as applied, sorted by key.
 
-    Neither a fact that only a reboot completes is drift, nor one without an answer that the step's setting
-    `allow_unobservable` (keys, separated by blanks) names: see `unsettled`.
+    Neither a fact is drift that waits for a reboot which this step may not ask for (its setting `reboot` is
+    ``never``, or it has none), nor one without an answer that its setting `allow_unobservable` (keys,
+    separated by blanks) names: see `unsettled`.
     """
     return [
         Difference(host, step, key, found=found[key], wanted=applied[key])
@@ -94,7 +97,7 @@ def unsettled(host: str, step: str, applied: Mapping[str, str], found: Mapping[s
 def _is_unsettled(key: str, applied: Mapping[str, str], found: str) -> bool:
     if found.startswith(UNOBSERVABLE):
         return key in applied.get(_ALLOWED, "").split()
-    return found == applied[key] + AFTER_REBOOT
+    return found == applied[key] + AFTER_REBOOT and applied.get(_REBOOT, _NO_REBOOT) == _NO_REBOOT
 
 
 def plan_step(

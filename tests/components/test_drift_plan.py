@@ -57,7 +57,6 @@ def test_in_sync_changes_nothing(applied: Program) -> None:
 @pytest.mark.parametrize(
     ("step", "key", "found"),
     [
-        ("gpu_host.nouveau", "nouveau", "allowed"),
         ("ofed_stack.qos", "pfc", "0,0,0,0,0,0,0,0"),
         ("ofed_stack.address", "mtu", "1500"),
         ("docker_host.routes", "routes", ""),
@@ -75,6 +74,20 @@ def test_one_drifted_fact_changes_one_resource(applied: Program, step: str, key:
     assert lines["generation"] == "2"
     assert lines[f"drift_{key}"].startswith(f"found {found or 'nothing'}, wanted ")
     assert [drift.host for drift in again.cluster.drift] == ["clx-mld-42"]
+
+
+def test_a_drifted_step_with_a_reboot_is_waited_for_and_verified(applied: Program) -> None:
+    observations = _in_sync(applied)
+    one = observations["clx-mld-42"]
+    facts = {**one.facts, "gpu_host.nouveau": {**one.facts["gpu_host.nouveau"], "nouveau": "allowed"}}
+    observations["clx-mld-42"] = dataclasses.replace(one, facts=facts)
+    again = _again(applied, observations)
+    assert _changed(applied, again) == {
+        f"clx-mld-42/gpu_host.nouveau{part}" for part in ("", ".wait", ".verify")
+    }
+    assert [str(drift) for drift in again.cluster.drift] == [
+        "clx-mld-42 gpu_host.nouveau.nouveau: found 'allowed', wanted 'blacklisted'"
+    ]
 
 
 def test_a_removed_service_is_made_again_alone(applied: Program) -> None:
@@ -128,7 +141,8 @@ def test_a_new_lab_node_is_configured_in_the_same_up(applied: Program) -> None:
     assert {name for name in changed if name.startswith("clx-mld-42/") and "." in name} == {
         f"clx-mld-42/{step}"
         for step in (
-            *("gpu_host.nouveau", "ofed_stack.packages", "ofed_stack.address", "ofed_stack.qos"),
+            *("gpu_host.nouveau", "gpu_host.nouveau.wait", "gpu_host.nouveau.verify"),
+            *("ofed_stack.packages", "ofed_stack.address", "ofed_stack.qos"),
             *("docker_host.engine", "docker_host.routes", "caffe2_image.pull", "training_job.dataset"),
         )
     }

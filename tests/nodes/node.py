@@ -18,12 +18,14 @@ import docker
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from docker.errors import APIError
+from pydantic import SecretStr
 
 from components.observation import HOST_STEPS
 from components.rendering import render
 from facts import probe
 from lab.cluster import _NODE_CAPABILITIES, _UNCONFINED
 from settings import flat
+from settings.models import HostAccess
 
 INTERFACE = "enp1f0"
 LABEL = "rocestack.test"
@@ -65,9 +67,25 @@ def wait_until(true: Callable[[], bool], deadline: float, what: str) -> None:
 class Node:
     """One running node; scripts reach it as the engine hands them over, by standard input alone."""
 
-    def __init__(self, container: str, hostname: str) -> None:
+    def __init__(self, container: str, hostname: str, keys: Path) -> None:
         self.container = container
         self.hostname = hostname
+        self._keys = keys
+
+    def access(self) -> HostAccess:
+        """Return how to log in to the node over SSH."""
+        address = self.run("hostname -I").split()
+        client = self._keys / "client"
+        return HostAccess(
+            name=self.hostname,
+            address=next(one for one in address if not one.startswith("172.")),
+            port=22,
+            user="root",
+            host_key=(self._keys / "host/ssh_host_ed25519_key.pub").read_text().strip(),
+            private_key=SecretStr(client.read_text()),
+            private_key_file=str(client),
+            known_hosts_file="",
+        )
 
     def script(self, text: str, stdin: str = "", deadline: float = SCRIPT_DEADLINE_S) -> Done:
         """Run `text` under bash and return how it ended."""
@@ -224,7 +242,7 @@ def site(client: docker.DockerClient, image: str, hostnames: Sequence[str]) -> I
                 end = str(subnet.network_address + number)
                 place = _Place(name, hostname, end, f"02:52:01:01:{number:02x}:00")
                 containers.append(_start(client, image, place, keys))
-                nodes.append(Node(f"{name}-{hostname}", hostname))
+                nodes.append(Node(f"{name}-{hostname}", hostname, keys))
             for node in nodes:
                 node.wait_booted()
             yield nodes

@@ -66,6 +66,15 @@ def test_a_foreign_record_is_refused(text: str) -> None:
         recorded_from(text)
 
 
+@pytest.mark.parametrize(("policy", "drifts"), [("auto", True), ("ask", True), ("never", False)])
+def test_a_step_that_may_reboot_repairs_what_waits_for_one(policy: str, drifts: bool) -> None:
+    applied = {**WANTED, "reboot": policy}
+    found = {**WANTED, "pfc": WANTED["pfc"] + " (after reboot)"}
+    plan = plan_step("h", "c.s", applied, Recorded(values=applied, generation=1), found)
+    assert [one.key for one in plan.drift] == (["pfc"] if drifts else [])
+    assert [one.key for one in unsettled("h", "c.s", applied, found)] == ([] if drifts else ["pfc"])
+
+
 SILENT = {**WANTED, "pfc": "unobservable: no tool"}
 
 

@@ -26,7 +26,7 @@ def _named(*kinds: str) -> list[str]:
     )
 
 
-SCRIPTS = _named("apply", "remove", "boot")
+SCRIPTS = _named("apply", "remove", "boot", "verify")
 HOST_SCRIPTS = [
     f"{step.replace('.', '/')}.{kind}.sh.j2" for step in HOST_STEPS for kind in ("apply", "remove")
 ]
@@ -34,8 +34,9 @@ HOST_SCRIPTS = [
 
 def test_every_script_passes_shellcheck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess.Popen, "__init__", _START)
-    files = [tmp_path / "probe.sh"]
+    files = [tmp_path / "probe.sh", tmp_path / "boot.sh"]
     files[0].write_text(probe.render(HOST_STEPS))
+    files[1].write_text(render("facts/boot.sh.j2"))
     for name in SCRIPTS:
         file = tmp_path / name.replace("/", ".").removesuffix(".j2")
         file.write_text(render(name))
@@ -59,6 +60,12 @@ def test_remove_has_its_apply_twin(name: str) -> None:
 @pytest.mark.parametrize("step", HOST_STEPS)
 def test_every_host_step_can_be_observed(step: str) -> None:
     assert (TEMPLATES / f"{step.replace('.', '/')}.probe.sh.j2").is_file()
+
+
+@pytest.mark.parametrize("name", _named("apply"))
+def test_what_may_reboot_is_verified_afterwards(name: str) -> None:
+    reboots = '"common/reboot.sh"' in (TEMPLATES / name).read_text()
+    assert (TEMPLATES / name.replace(".apply.", ".verify.")).is_file() is reboots
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
