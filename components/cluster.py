@@ -36,10 +36,13 @@ class Machines:
     absent: frozenset[str] = frozenset()
     standins: tuple[str, ...] = ()
     registry: str | None = None
+    # The stack with what a lab fills in: where each vendor's software is.
+    stack: Stack | None = None
 
 
 def open_cluster(stack: Stack, stack_name: str, checkpoint: Checkpoint, machines: Machines) -> Cluster:
     """Return the cluster with everything observed."""
+    stack = machines.stack or stack
     there = {name: access for name, access in machines.hosts.items() if name not in machines.absent}
     switch = machines.switch if machines.switch.name not in machines.absent else None
     found = observe(checkpoint, there, switch)

@@ -12,7 +12,7 @@ from pulumi_command import local
 from lab.files import LabFiles
 from lab.image import node_tag
 from lab.keys import public_key
-from lab.plan import Kind, Machine, Network, make_plan
+from lab.plan import VENDOR, Kind, Machine, Network, make_plan
 from settings import flat
 from settings.models import Stack
 
@@ -25,8 +25,8 @@ _UNCONFINED = ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfi
 class Lab(pulumi.ComponentResource):
     """The virtual cluster.
 
-    `nodes` has, for each host, the switch and the registry, the resource after which that machine answers:
-    SSH with the right host key (and systemd up) or, for the registry, HTTPS.
+    `nodes` has, for each machine, the resource after which it answers: SSH with the right host key (and
+    systemd up) or, for the registry and the vendors, HTTP. A host's also waits for the vendors.
     """
 
     def __init__(
@@ -47,8 +47,10 @@ class Lab(pulumi.ComponentResource):
         networks = {network.name: self._network(network) for network in self._plan.networks}
         self.nodes: dict[str, pulumi.Resource] = {}
         for machine in self._plan.machines:
-            container = self._machine(machine, networks)
-            self.nodes[machine.name] = self._ready(machine, container, files)
+            needed: list[pulumi.Resource] = [self._machine(machine, networks)]
+            if machine.kind is Kind.NODE:
+                needed.append(self.nodes[VENDOR])
+            self.nodes[machine.name] = self._ready(machine, needed, files)
         self.switch = self.nodes[stack.switch.name]
         self.registry = self.nodes["registry"]
         self.register_outputs({"machines": sorted(self.nodes)})
@@ -84,8 +86,7 @@ class Lab(pulumi.ComponentResource):
             for volume, one in zip(volumes, machine.volumes, strict=True)
         ]
         node = machine.kind is Kind.NODE
-        capabilities = {Kind.NODE: _NODE_CAPABILITIES, Kind.SWITCH: ("NET_ADMIN",), Kind.REGISTRY: ()}
-        added = capabilities[machine.kind]
+        added = {Kind.NODE: _NODE_CAPABILITIES, Kind.SWITCH: ("NET_ADMIN",)}.get(machine.kind, ())
         return docker.Container(
             machine.name,
             name=machine.container,
@@ -119,7 +120,7 @@ class Lab(pulumi.ComponentResource):
             ),
         )
 
-    def _ready(self, machine: Machine, container: docker.Container, files: LabFiles) -> local.Command:
+    def _ready(self, machine: Machine, needed: list[pulumi.Resource], files: LabFiles) -> local.Command:
         lines = {
             "name": machine.name,
             "kind": machine.kind.value,
@@ -127,7 +128,7 @@ class Lab(pulumi.ComponentResource):
             "node": str(machine.generation),
             "fingerprint": machine.fingerprint,
         }
-        if machine.kind is not Kind.REGISTRY:
+        if machine.kind in (Kind.NODE, Kind.SWITCH):
             lines["host_key"] = public_key(files.host_key(machine.name))
         return local.Command(
             f"{machine.name}/ready",
@@ -135,5 +136,5 @@ class Lab(pulumi.ComponentResource):
             update="python -m lab wait",
             stdin=flat.render(lines),
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[container], deleted_with=container),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=needed, deleted_with=needed[0]),
         )

@@ -52,6 +52,21 @@ class LabFiles:
     def photographs(self) -> Path:
         return self.folder / "photographs"
 
+    @property
+    def vendor(self) -> Path:
+        """The root of http://vendor/: what the lab's vendors publish."""
+        return self.folder / "vendor" / "site"
+
+    @property
+    def vendor_manifest(self) -> Path:
+        """URLs, sums, versions and fingerprints of all that is below `vendor`."""
+        return self.vendor / "manifest.json"
+
+    @property
+    def vendor_keys(self) -> Path:
+        """The vendors' private signing keys, one gpg home each."""
+        return self.folder / "vendor" / "keys"
+
     def host_keys(self, machine: str) -> Path:
         """The folder with a machine's `ssh_host_ed25519_key` and its `.pub`."""
         return self.folder / "keys" / "hosts" / machine

@@ -17,9 +17,12 @@ from lab.aptlines import configured_lines
 from lab.errors import LabError
 from lab.files import LAB, LabFiles, digest
 from lab.progress import Reporter
+from lab.vendor.kernel import write_archive
 
 NODE = LAB / "node"
 STANDINS = LAB / "standins"
+HARDWARE = LAB / "hardware"
+VENDOR = LAB / "vendor"
 UPSTREAM = ("debian", "bookworm")
 REPOSITORY = "rocestack/node"
 BASE_REPOSITORY = "rocestack/node-base"
@@ -35,7 +38,8 @@ def base_tag() -> str:
 
 def node_tag() -> str:
     """Return the name of the image that the present files make; nodes, switch and registry all run it."""
-    inputs = [NODE / "Dockerfile", NODE / "finish.sh", NODE / "rootfs", STANDINS]
+    archive = [VENDOR / "deb.py", VENDOR / "kernel.py", VENDOR / "packages"]
+    inputs = [NODE / "Dockerfile", NODE / "finish.sh", NODE / "rootfs", STANDINS, HARDWARE, *archive]
     return f"{REPOSITORY}:{digest([NODE / 'packages.txt', NODE / 'Dockerfile.base', *inputs])}"
 
 
@@ -70,14 +74,14 @@ def ensure_image(
     base = base_tag()
     if not _has(client, base):
         _make_base(client, base, files, reporter)
-    with reporter.long("node image", f"{tag} from {base}"):
-        _build(
-            client,
-            _context([NODE / "Dockerfile", NODE / "finish.sh", NODE / "rootfs", STANDINS]),
-            "Dockerfile",
-            tag,
-            {"BASE": base},
-        )
+    with (
+        reporter.long("node image", f"{tag} from {base}"),
+        tempfile.TemporaryDirectory(dir=files.folder) as scratch,
+    ):
+        archive = Path(scratch) / "archive"
+        write_archive(archive)
+        sources = [NODE / "Dockerfile", NODE / "finish.sh", NODE / "rootfs", STANDINS, HARDWARE, archive]
+        _build(client, _context(sources), "Dockerfile", tag, {"BASE": base})
     if sweep:
         remove_images(client, keep={tag, base})
     return tag

@@ -15,11 +15,14 @@ from lab.files import LAB, LabFiles, digest
 from settings.models import Host, Lab, Stack
 
 REGISTRY = "registry"
+# Where the lab's vendors publish what hosts install: http://vendor/ on the management network.
+VENDOR = "vendor"
 # As large as the guide's switch allows; a host's own MTU is what OfedStack sets.
 CABLE_MTU = 9216
 # Cables are told apart by subnets of eight addresses: the engine's, the host's, the switch's.
 _CABLE_PREFIX = 29
 _REGISTRY_PORT = 5000
+_VENDOR_PORT = 80
 _SSH_PORT = 22
 
 
@@ -29,6 +32,7 @@ class Kind(StrEnum):
     NODE = "node"
     SWITCH = "switch"
     REGISTRY = "registry"
+    VENDOR = "vendor"
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,14 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Bind:
-    """A file or folder of the operator that a machine reads."""
+    """A file or folder of the operator that a machine reads.
+
+    The machine is another one when the content is; `known_by` is a file that stands for all of it.
+    """
 
     source: str
     target: str
+    known_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,11 +150,11 @@ class _Cable:
 
 
 def ports(stack: Stack) -> dict[str, int]:
-    """Return the port on 127.0.0.1 of each machine's SSH, and of the registry."""
+    """Return the port on 127.0.0.1 of each machine's SSH, of the registry, and of the vendors."""
     lab = _lab(stack)
     found = {stack.switch.name: lab.ssh_port_base}
     found |= {host.name: lab.ssh_port_base + place for place, host in enumerate(stack.hosts, start=1)}
-    return {**found, REGISTRY: lab.registry_port}
+    return {**found, REGISTRY: lab.registry_port, VENDOR: lab.registry_port + 1}
 
 
 def make_plan(
@@ -171,7 +179,7 @@ def make_plan(
         )
     cables = {host.name: _cable(prefix, lab, host) for host in stack.hosts}
     site = _Site(stack, prefix, image, files, management)
-    machines = [_switch(site, list(cables.values())), _registry(site)]
+    machines = [_switch(site, list(cables.values())), _registry(site), _vendor(site)]
     for place, host in enumerate(stack.hosts, start=1):
         machines.append(_node(site, host, 10 + place, cables[host.name]))
     published = ports(stack)
@@ -284,10 +292,26 @@ def _registry(site: _Site) -> Machine:
     )
 
 
+def _vendor(site: _Site) -> Machine:
+    files = site.files
+    return Machine(
+        name=VENDOR,
+        kind=Kind.VENDOR,
+        container=f"{site.prefix}-{VENDOR}",
+        image=site.image,
+        command=("/usr/lib/rocestack-lab/standin", "vendor_web"),
+        port=0,
+        inner_port=_VENDOR_PORT,
+        attachments=(site.managed(4, VENDOR),),
+        binds=(Bind(str(files.vendor), "/srv/vendor", known_by=str(files.vendor_manifest)),),
+        volumes=(),
+    )
+
+
 def _numbered(machine: Machine, port: int, generation: int) -> Machine:
     """Return the machine with its port, its fingerprint, and volumes that belong to its generation."""
     values = {**asdict(machine), "port": port, "fingerprint": "", "generation": 0}
-    values["contents"] = [digest([Path(bind.source)]) for bind in machine.binds]
+    values["contents"] = [digest([Path(bind.known_by or bind.source)]) for bind in machine.binds]
     text = json.dumps(values, sort_keys=True, default=str)
     return Machine(
         name=machine.name,

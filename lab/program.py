@@ -17,6 +17,8 @@ from lab.image import connect, node_tag
 from lab.keys import public_key
 from lab.observe import NodeState, observe
 from lab.plan import REGISTRY, make_plan, ports
+from lab.vendor.artifacts import manifest
+from lab.vendor.completion import complete
 from settings.models import HostAccess, Stack, SwitchAccess
 
 # What stands in for hardware that no container has; lab/README.md says what each does and does not.
@@ -26,7 +28,15 @@ STANDINS = (
     "cma_roce_mode",
     "cma_roce_tos",
     "sysfs files of a ConnectX card",
-    "kernel package",
+    "kernel and its modules (uname, lsmod, modprobe, modinfo, dkms)",
+    "boot: firmware settings, initramfs, modules",
+    "PCI bus (lspci)",
+    "ethtool: pause and driver of the data interface",
+    "mokutil",
+    "NVIDIA driver (nvidia-smi, nvidia-debugdump)",
+    "MLNX_OFED and DOCA-OFED (openibd, mst, mlxconfig, ibdev2netdev, show_gids, ofed_info)",
+    "docker-ce packages (the distribution's engine)",
+    "NVIDIA's container runtime and toolkit",
 )
 
 
@@ -74,6 +84,7 @@ def _open(stack: Stack, stack_name: str, recorded: Checkpoint, files: LabFiles) 
         absent=frozenset(absent),
         standins=STANDINS,
         registry=REGISTRY,
+        stack=complete(stack, manifest(files)),
     )
 
 
@@ -130,6 +141,7 @@ def _check_setup(files: LabFiles, stack: Stack) -> None:
         files.ca,
         files.registry / "tls.crt",
         files.switch_password,
+        files.vendor_manifest,
     ]
     needed += [files.host_key(name) for name in (*(host.name for host in stack.hosts), stack.switch.name)]
     for path in needed:

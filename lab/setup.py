@@ -1,4 +1,4 @@
-"""The lab's part of `make setup`: checks, keys, photographs, image; each only where it is missing."""
+"""The lab's part of `make setup`: checks, keys, photographs, image, vendors; only what is missing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from lab.files import ROOT, LabFiles
 from lab.image import connect, ensure_image, remove_images
 from lab.keys import ensure_keys, write_known_hosts
 from lab.photographs import ensure_photographs
-from lab.plan import REGISTRY, ports
+from lab.plan import REGISTRY, VENDOR, ports
 from lab.preflight import check_disk, check_ports, check_subnets
 from lab.progress import Reporter, clock
+from lab.vendor import artifacts
 from settings.loader import load_file
 from settings.models import Stack
 
@@ -32,22 +33,22 @@ def setup(files: LabFiles | None = None) -> None:
     wanted = ports(stack)
     client = connect()
     try:
-        purposes = {
-            ("registry" if name == REGISTRY else f"SSH of {name}"): port for name, port in wanted.items()
-        }
+        web = {REGISTRY: "registry", VENDOR: "vendors"}
+        purposes = {web.get(name, f"SSH of {name}"): port for name, port in wanted.items()}
         ours, containers = published(client)
         check_ports(purposes, ours, containers)
         check_subnets(subnets(stack), ipv4_addresses(), bridges(client))
         warning = check_disk(_disk(client, files))
         if warning is not None:
             reporter.say("warning", warning)
-        machines = [name for name in wanted if name != REGISTRY]
+        machines = [name for name in wanted if name not in web]
         made = ensure_keys(files, machines)
         if made:
             reporter.say("keys", "made " + ", ".join(made))
         write_known_hosts(files, {name: wanted[name] for name in machines})
         ensure_photographs(files, reporter)
         tag = ensure_image(client, files, reporter)
+        artifacts.ensure(client, tag, files, reporter)
     finally:
         client.close()
     reporter.say("lab", f"ready after {clock(time.monotonic() - begun)}: {len(machines)} machines of {tag}")

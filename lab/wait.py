@@ -1,4 +1,4 @@
-"""Waits until a machine of the lab answers: SSH with the right host key and systemd up, or HTTPS."""
+"""Waits until a machine of the lab answers: SSH with the right host key and systemd up, HTTPS, or HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _NotYetError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """A machine to wait for, and the host key that it must show (not for the registry)."""
+    """A machine to wait for, and the host key that it must show (registry and vendors have none)."""
 
     name: str
     kind: Kind
@@ -43,7 +43,7 @@ def target_from(lines: Mapping[str, str]) -> Target:
     except (KeyError, ValueError) as error:
         raise LabError(
             f"`lab wait` did not understand its input: {error}",
-            "it wants lines name, kind (node, switch, registry), port and host_key on stdin.",
+            "it wants lines name, kind (node, switch, registry, vendor), port and host_key on stdin.",
         ) from None
 
 
@@ -56,6 +56,7 @@ def wait(target: Target, files: LabFiles, deadline_s: float = DEADLINE_S) -> flo
         Kind.NODE: _node,
         Kind.SWITCH: _switch,
         Kind.REGISTRY: _registry,
+        Kind.VENDOR: _vendor,
     }
     return asyncio.run(_poll(target, checks[target.kind], files, deadline_s))
 
@@ -147,3 +148,17 @@ async def _registry(target: Target, files: LabFiles) -> None:
     status = await asyncio.to_thread(ask)
     if status != http.client.OK:
         raise _NotYetError(f"the registry answers with HTTP status {status}")
+
+
+async def _vendor(target: Target, files: LabFiles) -> None:
+    def ask() -> int:
+        connection = http.client.HTTPConnection(_ADDRESS, target.port, timeout=_TRY_S)
+        try:
+            connection.request("GET", f"/{files.vendor_manifest.name}")
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    status = await asyncio.to_thread(ask)
+    if status != http.client.OK:
+        raise _NotYetError(f"the vendors answer with HTTP status {status}")

@@ -139,7 +139,8 @@ class Training(Section):
 class Lab(Section):
     """The embedded virtual cluster; a stack without this section is metal.
 
-    The switch's SSH is published on 127.0.0.1 at `ssh_port_base`, that of the n-th host n ports above it.
+    The switch's SSH is published on 127.0.0.1 at `ssh_port_base`, that of the n-th host n ports above it,
+    and the lab's vendors at the port after `registry_port`.
     """
 
     ssh_port_base: Annotated[int, Field(ge=1024, le=65000)] = 22400

@@ -224,6 +224,12 @@ def _lab_ports_apart(hosts: tuple[Host, ...], registry: Registry, lab: Lab | Non
             lab.registry_port,
             f"is one of the SSH ports {lab.ssh_port_base} to {last}; allowed is any other",
         )
+    if lab.registry_port + 1 == lab.ssh_port_base:
+        yield Problem(
+            "lab.registry_port",
+            lab.registry_port,
+            f"leaves the lab's vendors no port: theirs is the next one, and SSH has {lab.ssh_port_base}",
+        )
     if registry.push_address != f"127.0.0.1:{lab.registry_port}":
         yield Problem(
             "registry.push_address",

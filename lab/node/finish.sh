@@ -30,5 +30,18 @@ systemctl set-default multi-user.target
 # A machine id of the image would be the same on all nodes; systemd makes one at first boot.
 : > /etc/machine-id
 
-# Built here to keep boots short; a node that meets another kernel makes its own at start.
-/usr/lib/rocestack-lab/kernel
+# The node's own view of its hardware and kernel: each tool answers in front of the real one.
+touch /usr/lib/rocestack-lab/python/lab/__init__.py
+python3 -m compileall -q /usr/lib/rocestack-lab/python
+for tool in lspci lsmod modprobe modinfo rmmod ethtool mokutil; do
+    ln -s /usr/lib/rocestack-lab/standin "/usr/local/sbin/$tool"
+done
+
+# The node's kernel comes from an archive of its own, in front of the distribution's.
+printf 'deb [trusted=yes] file:/usr/lib/rocestack-lab/archive ./\n' > /etc/apt/sources.list.d/lab.list
+apt-get update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/lab.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
+apt-get install --yes --no-install-recommends linux-image-6.1.0-41-lab
+
+# The tools of the card, out of which the vendors' packages are made.
+install -D -m 0755 -t /usr/lib/rocestack-lab/tools /usr/local/sbin/cma_roce /usr/local/sbin/mlnx_qos
+mv /usr/lib/rocestack-lab/tools/mlnx_qos /usr/lib/rocestack-lab/tools/mlnx_qos.py

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 STATE = Path(os.environ.get("LAB_STANDIN_STATE", "/run/rocestack-standins/mlnx_qos"))
 CARDS = Path(os.environ.get("LAB_STANDIN_SYSFS", "/run/lab-sysfs")) / "class/net"
+HARDWARE = Path(os.environ.get("LAB_HARDWARE_DISK", "/var/lib/rocestack-lab")) / "hardware.json"
 MAX_BUFFER = 262016
 
 State = dict[str, Any]
@@ -94,6 +95,8 @@ def apply_pfc(parser: OptionParser, options: Any, state: State) -> None:
             die(f"Bad value for cable_len: {error}", parser)
         state["cable_len"] = length
     if options.pfc:
+        if HARDWARE.exists() and "mlnx_qos-refuses-pfc" in json.loads(HARDWARE.read_text())["faults"]:
+            die("Netlink error: Operation not supported (95)")
         state["pfc"] = numbers(parser, options.pfc, 1, "PFC", "pfc list")
 
 

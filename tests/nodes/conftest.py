@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -11,6 +13,10 @@ import pytest
 from lab.files import LabFiles
 from lab.image import connect, ensure_image
 from lab.progress import Reporter
+from lab.vendor import artifacts
+from lab.vendor.completion import complete
+from settings.loader import load_file
+from settings.models import Stack
 from tests.nodes.node import Node, site
 
 
@@ -25,8 +31,24 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="session")
 def node_image(engine: docker.DockerClient) -> str:
-    """Return the image that the present files of lab/ make."""
-    return ensure_image(engine, LabFiles(), Reporter("nodes"), sweep=False)
+    """Return the image that the present files of lab/ make; the vendors' artifacts are there with it."""
+    files, reporter = LabFiles(), Reporter("nodes")
+    files.folder.mkdir(mode=0o700, exist_ok=True)
+    image = ensure_image(engine, files, reporter, sweep=False)
+    artifacts.ensure(engine, image, files, reporter)
+    return image
+
+
+@pytest.fixture(scope="session")
+def vendors(node_image: str) -> Mapping[str, Any]:
+    """Return what http://vendor/ has: URLs, sums, versions and fingerprints."""
+    return artifacts.manifest(LabFiles())
+
+
+@pytest.fixture(scope="session")
+def stack(vendors: Mapping[str, Any]) -> Stack:
+    """Return the lab's stack as the components see it."""
+    return complete(load_file(Path(__file__).parents[2] / "Pulumi.lab.yaml"), vendors)
 
 
 @pytest.fixture(scope="module")

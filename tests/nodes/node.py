@@ -24,6 +24,7 @@ from components.observation import HOST_STEPS
 from components.rendering import render
 from facts import probe
 from lab.cluster import _NODE_CAPABILITIES, _UNCONFINED
+from lab.files import LabFiles
 from settings import flat
 from settings.models import HostAccess
 
@@ -237,6 +238,7 @@ def site(client: docker.DockerClient, image: str, hostnames: Sequence[str]) -> I
         keys = Path(scratch)
         _write_keys(keys)
         try:
+            containers.append(_start_vendor(client, image, name))
             nodes = []
             for number, hostname in enumerate(hostnames, start=10):
                 end = str(subnet.network_address + number)
@@ -251,6 +253,18 @@ def site(client: docker.DockerClient, image: str, hostnames: Sequence[str]) -> I
                 container.remove(force=True, v=True)
             for network in (management, cable):
                 network.remove()
+
+
+def _start_vendor(client: docker.DockerClient, image: str, site_name: str) -> Any:
+    """Start the vendors' web server of a site, which is http://vendor/ to its nodes."""
+    command = ["docker", "run", "--detach", "--name", f"{site_name}-vendor", "--hostname", "vendor"]
+    command += ["--label", f"{LABEL}={site_name}"]
+    command += ["--network", f"{site_name}-management", "--network-alias", "vendor"]
+    command += ["--volume", f"{LabFiles().vendor}:/srv/vendor:ro"]
+    command += [image, "/usr/lib/rocestack-lab/standin", "vendor_web"]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert made.returncode == 0, made.stderr
+    return client.containers.get(made.stdout.strip())
 
 
 def _start(client: docker.DockerClient, image: str, place: _Place, keys: Path) -> Any:

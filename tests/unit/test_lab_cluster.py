@@ -15,7 +15,7 @@ from lab.keys import ensure_keys
 from settings.loader import load_file
 
 STACK_FILE = Path(__file__).parents[2] / "Pulumi.lab.yaml"
-MACHINES = {"clx-mld-41", "clx-mld-42", "swx-mld-1-2", "registry"}
+MACHINES = {"clx-mld-41", "clx-mld-42", "swx-mld-1-2", "registry", "vendor"}
 Declared = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -34,7 +34,9 @@ class _Recorder(pulumi.runtime.Mocks):
 @pytest.fixture
 def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declared]:
     files = LabFiles(tmp_path)
-    ensure_keys(files, MACHINES - {"registry"})
+    ensure_keys(files, MACHINES - {"registry", "vendor"})
+    files.vendor.mkdir(parents=True)
+    files.vendor_manifest.write_text("{}")
     monkeypatch.setattr(cluster, "LabFiles", lambda: files)
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/test/docker.sock")
     recorder = _Recorder()

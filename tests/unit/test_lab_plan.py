@@ -17,13 +17,15 @@ from settings.loader import load_file
 from settings.models import Stack
 
 STACK_FILE = Path(__file__).parents[2] / "Pulumi.lab.yaml"
-NAMES = ["swx-mld-1-2", "registry", "clx-mld-41", "clx-mld-42"]
+NAMES = ["swx-mld-1-2", "registry", "vendor", "clx-mld-41", "clx-mld-42"]
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> LabFiles:
     made = LabFiles(tmp_path)
     ensure_keys(made, ["clx-mld-41", "clx-mld-42", "swx-mld-1-2"])
+    made.vendor.mkdir(parents=True)
+    made.vendor_manifest.write_text("{}")
     return made
 
 
@@ -53,6 +55,7 @@ def test_ports_follow_the_order_of_the_hosts(stack: Stack) -> None:
         "clx-mld-41": 22401,
         "clx-mld-42": 22402,
         "registry": 22450,
+        "vendor": 22451,
     }
 
 
@@ -62,6 +65,7 @@ def test_machines_and_their_addresses(stack: Stack, files: LabFiles) -> None:
     assert [machine.kind for machine in plan.machines] == [
         Kind.SWITCH,
         Kind.REGISTRY,
+        Kind.VENDOR,
         Kind.NODE,
         Kind.NODE,
     ]
@@ -69,6 +73,7 @@ def test_machines_and_their_addresses(stack: Stack, files: LabFiles) -> None:
     assert found == {
         "swx-mld-1-2": ["10.141.0.2", "10.142.0.83", "10.142.0.163"],
         "registry": ["10.141.0.3"],
+        "vendor": ["10.141.0.4"],
         "clx-mld-41": ["10.141.0.11", "10.142.0.82"],
         "clx-mld-42": ["10.141.0.12", "10.142.0.162"],
     }

@@ -1,0 +1,1 @@
+"""Vendors' software for the lab: small real packages, repositories and images with stand-in contents."""
