@@ -36,6 +36,7 @@ destroy: setup  ## take down the lab; set-up and caches stay
 test: setup  ## set up, then run all checks and tests, the lab included
 	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
 	@. ./activate lab && $(PYTEST) tests/conformance -m smoke
+	@. ./activate lab && $(PYTEST) tests/switch -m smoke
 	@. ./activate lab && $(PYTEST) tests/nodes -m smoke
 	@. ./activate lab && $(PYTEST) tests/metal -m smoke
 	@. ./activate lab && $(PYTEST) -x tests/lab
@@ -46,6 +47,7 @@ test-unit: setup  ## run the checks and tests that need no Docker engine
 test-full: test  ## run all checks and each table of tests in full
 	@. ./activate lab && $(PYTEST) tests/plugins
 	@. ./activate lab && $(PYTEST) tests/conformance -m 'not smoke'
+	@. ./activate lab && $(PYTEST) tests/switch -m 'not smoke'
 	@. ./activate lab && $(PYTEST) tests/nodes -m 'not smoke'
 	@. ./activate lab && $(PYTEST) tests/metal -m 'not smoke'
 

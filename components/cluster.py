@@ -14,11 +14,14 @@ from components.context import Cluster, HostContext, SwitchContext
 from components.host_step import LOCAL, StepId, recorded_step
 from components.observation import Observations, observe
 from components.operator_files import operator_file
+from facts import fabric
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation
 from facts.operator import image_present
+from onyx.state import Neighbours
 from settings.models import HostAccess, Stack, SwitchAccess
 from settings.placeholders import placeholders
+from settings.switch import Switch
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def open_cluster(stack: Stack, stack_name: str, checkpoint: Checkpoint, machines
         hosts={host.name: _host(host.name, stack, machines, found) for host in stack.hosts},
         switch=SwitchContext(
             access=machines.switch,
-            found=found.switch,
+            found=found.switch.found if found.switch is not None else None,
+            neighbours=found.switch.neighbours if found.switch is not None else Neighbours(),
             unreachable=found.switch_unreachable,
             node=machines.nodes.get(machines.switch.name),
             node_generation=str(machines.generations.get(machines.switch.name, 1)),
@@ -90,7 +94,7 @@ def _local(checkpoint: Checkpoint) -> Mapping[str, Mapping[str, str]]:
 def metal(stack: Stack) -> Machines:
     """Return the access that the settings of a stack without a lab describe."""
     access, switch = stack.access, stack.switch
-    if access is None or switch.address is None or switch.host_key is None or switch.password is None:
+    if access is None or switch.address is None:
         raise pulumi.RunError("This stack names neither a lab nor how to reach its machines.")
     _check_placeholders(stack)
     hint = "it is the file of an OpenSSH private key that every host lets in."
@@ -113,14 +117,28 @@ def metal(stack: Stack) -> Machines:
     known_hosts.write_text("".join(_known_host(one) for one in hosts.values()))
     return Machines(
         hosts=hosts,
-        switch=SwitchAccess(
-            name=switch.name,
-            address=switch.address,
-            port=switch.port,
-            user=switch.user,
-            host_key=switch.host_key,
-            password=switch.password,
+        switch=_switch(switch, switch.address, private_key),
+    )
+
+
+def _switch(switch: Switch, address: str, private_key: str) -> SwitchAccess:
+    """Return how to log in to the switch; the jump host lets in the key that the hosts let in."""
+    hint = "it is the file of an OpenSSH private key that the switch lets in."
+    own_key = switch.private_key_file
+    return SwitchAccess(
+        name=switch.name,
+        address=address,
+        port=switch.reached_port,
+        user=switch.user,
+        transport=switch.transport,
+        host_key=switch.host_key or "",
+        certificate_sha256=switch.certificate_sha256 or "",
+        password=switch.password or SecretStr(""),
+        private_key=SecretStr(
+            operator_file("switch.private_key_file", own_key, hint).decode() if own_key is not None else ""
         ),
+        jump=switch.jump,
+        jump_key=SecretStr(private_key if switch.jump is not None else ""),
     )
 
 
@@ -158,3 +176,36 @@ def report(cluster: Cluster) -> None:
             )
     if cluster.switch.unreachable is not None:
         pulumi.log.warn(f"{cluster.switch.access.name} is unreachable ({cluster.switch.unreachable})")
+    _report_fabric(cluster)
+
+
+def _report_fabric(cluster: Cluster) -> None:
+    """Tell the operator whether switch and hosts, as found, make one lossless fabric, cabled as wanted."""
+    switch = fabric.SwitchSide(
+        name=cluster.switch.access.name,
+        found=cluster.switch.found or {},
+        lldp=cluster.switch.neighbours.lldp,
+        macs=cluster.switch.neighbours.macs,
+    )
+    hosts = [_host_side(context) for context in cluster.hosts.values()]
+    for host in hosts:
+        for problem in fabric.contradictions(switch, host):
+            pulumi.log.warn(problem)
+    for cable in fabric.cables(switch, hosts):
+        if cable.problem:
+            pulumi.log.warn(cable.problem)
+    line = fabric.summary(switch, hosts)
+    if line is not None:
+        pulumi.log.info(line)
+
+
+def _host_side(context: HostContext) -> fabric.HostSide:
+    facts: Mapping[str, Mapping[str, str]] = {}
+    if context.observation is not None and context.observation.state == "reachable":
+        facts = context.observation.facts
+    return fabric.HostSide(
+        name=context.host.name,
+        port=context.host.switch_port,
+        mac=facts.get("ofed_stack.address", {}).get("mac"),
+        qos=facts.get("ofed_stack.qos"),
+    )

@@ -10,6 +10,7 @@ import pulumi
 from facts.checkpoint import Checkpoint
 from facts.drift import Difference
 from facts.observe import HostObservation
+from onyx.state import Neighbours
 from settings.models import Host, HostAccess, Stack, SwitchAccess
 
 
@@ -40,13 +41,14 @@ class HostContext:
 
 @dataclass(frozen=True)
 class SwitchContext:
-    """The switch: its access, what was found there (None: not asked or no answer), and why not."""
+    """The switch: its access, what was found there (None: not asked or no answer) and who, and why not."""
 
     access: SwitchAccess
     found: Mapping[str, str] | None = None
     unreachable: str | None = None
     node: pulumi.Resource | None = None
     node_generation: str = "1"
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
     @property
     def where(self) -> str:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 from components.host_step import LOCAL, REMOTE, StepId, recorded_step
 from components.switch_qos import STEP as SWITCH_STEP
+from components.switch_qos import login, secrets
 from facts import probe
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation, observe_hosts
-from onyx.errors import OnyxError
-from onyx.observe import read_switch
-from onyx.wanted import Access
+from onyx.errors import OnyxError, WantedError
+from onyx.observe import Observation, read_switch
+from onyx.wanted import read_access, read_wanted
 from settings.models import HostAccess, SwitchAccess
 
 # Every step whose facts a host is asked for, in the order in which `up` applies them.
@@ -36,7 +37,7 @@ class Observations:
     """What was found: each host's facts, the switch's (None: not asked or no answer), and why not."""
 
     hosts: Mapping[str, HostObservation] = field(default_factory=dict)
-    switch: Mapping[str, str] | None = None
+    switch: Observation | None = None
     switch_unreachable: str | None = None
 
 
@@ -53,10 +54,10 @@ def observe(
         applied = _applied_lines(checkpoint, name)
         if applied:
             asked[name] = (access, applied)
-    login = None if switch is None else _switch_login(checkpoint, switch)
+    on_switch = None if switch is None else _switch_applied(checkpoint, switch)
     # The program already runs inside an event loop of the engine's SDK, so this one needs its own thread.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        switch_answer = pool.submit(_read_switch, login) if login is not None else None
+        switch_answer = pool.submit(_read_switch, switch, on_switch) if switch and on_switch else None
         host_answer = pool.submit(asyncio.run, _observe_hosts(asked)) if asked else None
         found, unreachable = switch_answer.result() if switch_answer is not None else (None, None)
         return Observations(
@@ -86,24 +87,20 @@ def _applied_lines(checkpoint: Checkpoint, host: str) -> str:
     return "".join(lines)
 
 
-def _switch_login(checkpoint: Checkpoint, switch: SwitchAccess) -> Access | None:
-    """Return how to read what was last applied to the switch, or None if nothing ever was."""
+def _switch_applied(checkpoint: Checkpoint, switch: SwitchAccess) -> Mapping[str, str] | None:
+    """Return what was last applied to the switch, or None if nothing ever was."""
     recorded = recorded_step(checkpoint, StepId(LOCAL, switch.name, SWITCH_STEP))
-    if recorded is None:
-        return None
-    return Access(
-        address=switch.address,
-        port=switch.port,
-        user=switch.user,
-        host_key=switch.host_key,
-        password=switch.password.get_secret_value(),
-        ports=tuple(recorded.values["ports"].split(",")),
-        pool=recorded.values["pool"],
-    )
+    return None if recorded is None else recorded.values
 
 
-def _read_switch(access: Access) -> tuple[Mapping[str, str] | None, str | None]:
+def _read_switch(switch: SwitchAccess, applied: Mapping[str, str]) -> tuple[Observation | None, str | None]:
     try:
-        return read_switch(access, _DEADLINE_S), None
+        wanted = read_wanted(applied)
+    except WantedError:
+        # The record is of an older program, so this one's next `up` applies and observes anew.
+        return None, None
+    deadline = _DEADLINE_S + len(wanted.ports)
+    try:
+        return read_switch(read_access(login(switch), secrets(switch)), wanted, deadline), None
     except OnyxError as error:
         return None, str(error)

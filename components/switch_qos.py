@@ -2,45 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pulumi
 from pulumi_command import local
 
 from components.context import Cluster
-from components.host_step import LOCAL, StepId, bookkeeping
+from components.host_step import LOCAL, StepId, bookkeeping, recorded_step
+from facts.drift import Recorded
+from onyx.wanted import JUMP_KEY_VARIABLE, KEY_VARIABLE, NO_ROCE, PASSWORD_VARIABLE
 from settings import flat
+from settings.models import SwitchAccess
+from settings.switch import SwitchTransport, port_order
 
 STEP = "switch_qos.roce"
 # The guide's memory share is printed by the switch with two decimals.
 _PERCENT = "{:.2f}"
+# What decides which of the switch's settings are ours: when one changes, the former one's go back.
+_OWNERSHIP = (
+    *("ports", "pool", "pool_switch_priority", "ecn_traffic_class", "strict_traffic_class"),
+    *("pfc_priority", "roce"),
+)
+_FORMER = "former_"
 
 
 def wanted(cluster: Cluster) -> dict[str, str]:
-    """Return the switch's settings as flat values: the profile on the ports of the hosts' cables."""
-    roce = cluster.stack.roce
+    """Return the switch's settings as flat values: the profile on the ports of the hosts' cables.
+
+    `lldp`, `global_pause` and `saved` are the same in every stack; they stand here to be compared with
+    what is found.
+    """
+    roce, switch = cluster.stack.roce, cluster.stack.switch
+    wired = sorted((host.switch_port for host in cluster.stack.hosts), key=port_order)
+    dscp_map = {roce.dscp: roce.switch_priority, roce.cnp_dscp: roce.cnp_traffic_class}
     return {
-        "hostname": cluster.stack.switch.name,
-        "ports": ",".join(sorted((host.switch_port for host in cluster.stack.hosts), key=_port_order)),
+        "hostname": switch.name,
+        "lldp": "on",
+        "ports": ",".join(switch.port_names() or wired),
         "pool": roce.pool.name,
         "pool_type": "lossless",
         "pool_memory_percent": _PERCENT.format(roce.pool.memory_percent),
         "pool_switch_priority": str(roce.switch_priority),
         "trust": "L3",
+        "dscp_map": " ".join(f"{dscp}={priority}" for dscp, priority in sorted(dscp_map.items())),
         "ecn_traffic_class": str(roce.traffic_class),
         "ecn_minimum_kb": str(roce.ecn.minimum_kb),
         "ecn_maximum_kb": str(roce.ecn.maximum_kb),
         "strict_traffic_class": str(roce.cnp_traffic_class),
         "pfc_priority": str(roce.switch_priority),
+        "global_pause": "off",
+        "roce": "lossless" if switch.roce_command else NO_ROCE,
+        "minimum_release": switch.minimum_release,
+        "saved": "yes",
     }
 
 
-def _port_order(port: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in port.split("/"))
+def login(access: SwitchAccess) -> dict[str, str]:
+    """Return the way to the switch as flat values, without the secrets."""
+    lines = {"address": access.address, "port": str(access.port), "user": access.user}
+    if access.transport is SwitchTransport.JSON_API:
+        return {
+            **lines,
+            "transport": str(access.transport),
+            "certificate_sha256": access.certificate_sha256,
+        }
+    lines["host_key"] = access.host_key
+    if access.jump is not None:
+        jump = access.jump
+        lines |= {"jump_address": jump.address, "jump_port": str(jump.port), "jump_user": jump.user}
+        lines["jump_host_key"] = jump.host_key
+    return lines
+
+
+def secrets(access: SwitchAccess) -> dict[str, str]:
+    """Return the secrets of the login by the names of the variables that carry them."""
+    given = {
+        PASSWORD_VARIABLE: access.password.get_secret_value(),
+        KEY_VARIABLE: access.private_key.get_secret_value(),
+        JUMP_KEY_VARIABLE: access.jump_key.get_secret_value(),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def former(recorded: Recorded | None, lines: Mapping[str, str]) -> dict[str, str]:
+    """Return what was ours until this change, as lines ``former_<key>``.
+
+    `lines` are all others of the new stdin. Where nothing else changes, the recorded ones are repeated, so
+    that the engine sees no difference and nothing is given back twice.
+    """
+    if recorded is None:
+        return {}
+    values = recorded.values
+    repeated = {key: value for key, value in values.items() if key.startswith(_FORMER)}
+    known = {key: value for key, value in values.items() if key not in repeated}
+    told = {**known, "generation": str(recorded.generation), **recorded.notes}
+    if told == {key: value for key, value in lines.items() if key != "node"}:
+        return repeated
+    return {
+        f"{_FORMER}{key}": values[key] for key in _OWNERSHIP if key in values and values[key] != lines[key]
+    }
 
 
 class SwitchQoS(pulumi.ComponentResource):
     """The RoCE profile on the switch, applied and read back by ``python -m onyx`` in one session.
 
-    The password travels as a secret environment value; nothing else needs it.
+    The password or key travels as a secret environment value; nothing else needs it.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -48,25 +114,18 @@ class SwitchQoS(pulumi.ComponentResource):
         super().__init__("rocestack:components:SwitchQoS", access.name)
         step_id = StepId(LOCAL, access.name, STEP)
         settings = wanted(cluster)
-        lines = bookkeeping(cluster, step_id, settings, cluster.switch.found, cluster.switch.node_generation)
-        login = {
-            "address": access.address,
-            "port": str(access.port),
-            "user": access.user,
-            "host_key": access.host_key,
-        }
+        notes = bookkeeping(cluster, step_id, settings, cluster.switch.found, cluster.switch.node_generation)
+        lines = {**settings, **login(access), **notes}
+        record = recorded_step(cluster.checkpoint, step_id)
         node = cluster.switch.node
-        recorded = cluster.checkpoint.of(LOCAL, step_id.name) is not None
-        frozen = cluster.switch.unreachable is not None and recorded
+        frozen = cluster.switch.unreachable is not None and record is not None
         command = local.Command(
             step_id.name,
             create="python -m onyx apply",
             update="python -m onyx apply",
             delete="python -m onyx remove",
-            stdin=flat.render({**settings, **login, **lines}),
-            environment=pulumi.Output.secret(
-                {"ROCESTACK_SWITCH_PASSWORD": access.password.get_secret_value()}
-            ),
+            stdin=flat.render({**lines, **former(record, lines)}),
+            environment=pulumi.Output.secret(secrets(access)),
             add_previous_output_in_env=False,
             logging=local.Logging.STDERR,
             opts=pulumi.ResourceOptions(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+from typing import NoReturn
 
 from onyx.change import apply, remove
 from onyx.diff import differences
-from onyx.errors import OnyxError, WantedError
-from onyx.observe import read_switch
-from onyx.session import connect
-from onyx.wanted import parse_lines, read_access, read_wanted
+from onyx.errors import Interrupted, OnyxError
+from onyx.observe import open_session, read_switch
+from onyx.wanted import parse_lines, read_access, read_former, read_wanted
 
-PASSWORD_VARIABLE = "ROCESTACK_SWITCH_PASSWORD"  # noqa: S105 - the variable's name, not a password
-DEADLINE_S = 120.0
+_SESSION_S = 120.0
+# Each port is verified by itself after a change.
+_PORT_S = 6.0
 
 
 def main(arguments: list[str]) -> int:
@@ -33,20 +35,32 @@ def main(arguments: list[str]) -> int:
 def _run(chosen: str, text: str) -> None:
     values = parse_lines(text)
     wanted = read_wanted(values)
-    password = os.environ.get(PASSWORD_VARIABLE, "")
-    if not password:
-        raise WantedError(f"the switch's password is missing: set the variable {PASSWORD_VARIABLE}")
-    access = read_access(values, password)
+    access = read_access(values, os.environ)
+    deadline = _SESSION_S + _PORT_S * len(wanted.ports)
     if chosen == "show":
-        found = read_switch(access, DEADLINE_S)
+        found = read_switch(access, wanted, deadline).found
         for key in sorted(found):
             print(f"{key}: '{found[key]}'")
         for each in differences(found, wanted.lines()):
             print(f"differs: {each}", file=sys.stderr)
         return
-    act = apply if chosen == "apply" else remove
-    with connect(access, DEADLINE_S) as session:
-        act(session, wanted, lambda line: print(line, flush=True))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    if chosen == "apply":
+        apply(lambda: open_session(access, deadline), wanted, read_former(values, wanted), _say)
+    else:
+        remove(lambda: open_session(access, deadline), wanted, _say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """End the change where it is, so that it is taken back; a second signal does not end that."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise Interrupted("the change was interrupted.")
 
 
 if __name__ == "__main__":

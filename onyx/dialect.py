@@ -1,8 +1,12 @@
-"""The Onyx command line as data: prompts, errors, and the one-line commands for each setting."""
+"""The Onyx command line as data: prompts, errors, secrets, and the one-line commands for each setting."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from onyx.state import Kind, Setting
 
 # "swx-mld-1-2 [standalone: master] (config) # " at the very end of what was read; a trailing space is sent.
 PROMPT = r"(?m:^)\S+(?: \[[^\]\n]*\])?(?: \(config[^)\n]*\))? [>#] ?\Z"
@@ -18,6 +22,11 @@ SHOW_PFC = "show dcb priority-flow-control | json-print"
 # What the next start would load: tells a change that runs from one that is saved.
 SHOW_SAVED = "show configuration"
 SHOW_FILES = "show configuration files"
+SHOW_FILE = "show configuration files {file}"
+SHOW_ROCE = "show roce"
+# Who is behind the ports. The second form is for releases that do not know the first.
+SHOW_LLDP = ("show lldp remote | json-print", "show lldp interfaces ethernet remote | json-print")
+SHOW_MACS = "show mac-address-table | json-print"
 # What a pool and a port really do, asked after a change.
 SHOW_POOL = "show traffic pool {pool} | json-print"
 SHOW_QOS = "show qos interface ethernet {port} | json-print"
@@ -31,42 +40,87 @@ SAVE = "configuration write"
 SNAPSHOT = "configuration write to {file} no-switch"
 DELETE_FILE = "configuration delete {file}"
 
-HOSTNAME = "hostname {name}"
-POOL_TYPE = "traffic pool {pool} type {type}"
-POOL_MEMORY = "traffic pool {pool} memory percent {percent}"
-POOL_MAP = "traffic pool {pool} map switch-priority {priority}"
-POOL_UNMAP = "no traffic pool {pool} map switch-priority {priority}"
-NO_POOL = "no traffic pool {pool}"
-PFC = "dcb priority-flow-control enable force"
-NO_PFC = "no dcb priority-flow-control enable force"
-PFC_PRIORITY = "dcb priority-flow-control priority {priority} enable"
-NO_PFC_PRIORITY = "no dcb priority-flow-control priority {priority} enable"
-
-# On ports: each follows PORT_PREFIX, whose {ports} is a port or a range.
+# The line that gives a setting a value, and the one that takes it back to the switch's default. On ports a
+# line follows PORT_PREFIX, whose {ports} is a port or a range.
 PORT_PREFIX = "interface ethernet {ports} "
-TRUST = "qos trust {trust}"
-NO_TRUST = "no qos trust"
-ECN = "traffic-class {tc} congestion-control ecn minimum-absolute {minimum} maximum-absolute {maximum}"
-NO_ECN = "no traffic-class {tc} congestion-control"
-STRICT = "traffic-class {tc} dcb ets strict"
-NO_STRICT = "no traffic-class {tc} dcb ets"
-PORT_PFC = "dcb priority-flow-control mode on force"
-NO_PORT_PFC = "no dcb priority-flow-control mode force"
+_LINES: Mapping[Kind, tuple[str, str]] = MappingProxyType(
+    {
+        Kind.HOSTNAME: ("hostname {value}", "no hostname"),
+        Kind.LLDP: ("lldp", "no lldp"),
+        Kind.ROCE: ("roce {value}", "no roce"),
+        Kind.POOL_TYPE: ("traffic pool {where} type {value}", "no traffic pool {where}"),
+        Kind.POOL_MEMORY: (
+            "traffic pool {where} memory percent {value}",
+            "traffic pool {where} memory percent {value}",
+        ),
+        Kind.POOL_PRIORITY: (
+            "traffic pool {where} map switch-priority {number}",
+            "no traffic pool {where} map switch-priority {number}",
+        ),
+        Kind.PFC: ("dcb priority-flow-control enable force", "no dcb priority-flow-control enable force"),
+        Kind.PFC_PRIORITY: (
+            "dcb priority-flow-control priority {number} enable",
+            "no dcb priority-flow-control priority {number} enable",
+        ),
+        Kind.TRUST: ("qos trust {value}", "no qos trust"),
+        Kind.CONGESTION: (
+            "traffic-class {number} congestion-control {mode} minimum-{unit} {low} maximum-{unit} {high}",
+            "no traffic-class {number} congestion-control",
+        ),
+        Kind.SCHEDULING: ("traffic-class {number} dcb ets {value}", "no traffic-class {number} dcb ets"),
+        Kind.PAUSE_SEND: ("flowcontrol send {value} force", "flowcontrol send {value} force"),
+        Kind.PAUSE_RECEIVE: ("flowcontrol receive {value} force", "flowcontrol receive {value} force"),
+        Kind.PORT_PFC: (
+            "dcb priority-flow-control mode {value} force",
+            "no dcb priority-flow-control mode force",
+        ),
+        Kind.LLDP_TRANSMIT: ("no lldp transmit", "lldp transmit"),
+        Kind.LLDP_RECEIVE: ("no lldp receive", "lldp receive"),
+    }
+)
 
-# `traffic pool` and `qos trust` came with this release.
-OLDEST_RELEASE = (3, 6, 1002)
-# The configuration file that keeps what the switch had before our first change.
+# `traffic pool` came with the first (manual, "Shared Buffer Commands"), the command `roce` with the second.
+OLDEST_RELEASE = "3.6.5000"
+ROCE_RELEASE = "3.8.2000"
+# The configuration file that keeps what the switch had before our first change, and those of ports that
+# became ours later.
 SNAPSHOT_FILE = "rocestack-before"
 # Starts the manual buffer mode, which excludes traffic pools.
 MANUAL_BUFFERS = "advanced buffer management"
+
+_MASK = "********"
+_SECRETS = re.compile(
+    r"^(?P<kept>.*?\b(?:license install|(?:password|secret|key)(?: \d)?|community|passphrase)\s+)\S.*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def line_for(setting: Setting, value: str) -> str:
+    """Return the line that gives a setting this value, without the prefix that names a port."""
+    to_value, to_default = _LINES[setting.kind]
+    template = to_default if value == setting.default else to_value
+    mode, unit, low, high = value.split() if setting.kind is Kind.CONGESTION and " " in value else [""] * 4
+    return template.format(
+        where=setting.where, number=setting.number, value=value, mode=mode, unit=unit, low=low, high=high
+    )
 
 
 def refusal(answer: str) -> str | None:
     """Return the first per cent line of an answer, or None when the switch accepted the command."""
     found = REFUSAL.search(answer)
-    return None if found is None else found.group(0).strip()
+    return None if found is None else masked(found.group(0).strip())
+
+
+def masked(text: str) -> str:
+    """Return text of the switch as it may be shown: licence keys, passwords, keys and communities masked."""
+    return _SECRETS.sub(lambda match: f"{match['kept']}{_MASK}", text)
 
 
 def release_number(text: str) -> tuple[int, ...]:
     """Return a release such as "3.6.8012" as numbers that compare; letters and what follows are left out."""
     return tuple(int(part) for part in re.findall(r"\d+", text.split("-", maxsplit=1)[0]))
+
+
+def port_snapshot(port: str) -> str:
+    """Return the configuration file that keeps what a port had before it became ours."""
+    return f"{SNAPSHOT_FILE}-{port.replace('/', '-')}"

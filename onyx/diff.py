@@ -1,14 +1,14 @@
-"""From what the switch has and what it shall have: the differences, the commands, and the way back."""
+"""From one configuration to another: the fewest lines that lead there, and what differs in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onyx import dialect
 from onyx.ports import collapse
-from onyx.state import Configuration, Congestion, Pool, Port, numbers
-from onyx.wanted import Wanted
+from onyx.state import Configuration, Kind, Setting, differing, same
+from onyx.wanted import NO_ROCE, Wanted
 
 _NONE = "none"
 
@@ -26,160 +26,184 @@ class Difference:
         return f"{self.key}: found {self.found}, wanted {self.wanted}"
 
 
-def found_values(
-    config: Configuration, ports: Sequence[str], pool: str, known_ports: frozenset[str] = frozenset()
-) -> dict[str, str]:
-    """Return what is configured, in the keys and the form of `Wanted.lines`.
+def commands(found: Configuration, goal: Configuration) -> list[str]:
+    """Return the fewest one-line commands that turn `found` into `goal`; none if it is that.
 
-    A setting of ports is one value when all `ports` agree, else "1/1=L3 1/2=L2". `known_ports` are the
-    switch's ports; empty means unknown, and then all `ports` count as there.
+    The order is one that the switch accepts at every step: what excludes something else goes first (global
+    pause before PFC), and shrinking pools before growing ones. Mapping a priority to a pool takes it from the
+    one that held it, so that needs no line of its own.
+    The way back is `commands(goal, found)`.
     """
-    present = [name for name in ports if not known_ports or name in known_ports]
-    # A switch without the pool shows one difference for the pool and one for each of its settings.
-    held = config.pools.get(pool)
-    return {
-        "hostname": config.hostname or _NONE,
+    lines: dict[tuple[int, str], list[str]] = {}
+    for setting in differing(found, goal):
+        value = goal.get(setting)
+        if setting.pool and _follows(setting, value, goal):
+            continue
+        step = (_step(setting, found.get(setting), value), dialect.line_for(setting, value))
+        lines.setdefault(step, []).append(setting.where)
+    return [line for step in sorted(lines) for line in _on_ports(step, lines[step])]
+
+
+def _follows(setting: Setting, value: str, goal: Configuration) -> bool:
+    """Whether a pool's setting changes by another line: its pool goes, or another pool takes the priority."""
+    if setting.kind is Kind.POOL_TYPE:
+        return False
+    if setting.where not in goal.pools():
+        return True
+    takers = [replace(setting, where=name) for name in goal.pools()]
+    return (
+        setting.kind is Kind.POOL_PRIORITY and value == "no" and any(each in goal.values for each in takers)
+    )
+
+
+# The steps of a change, in the order in which the switch takes them: what only takes back, then what sets.
+_TAKES = {
+    Kind.ROCE: 1,
+    Kind.PAUSE_SEND: 2,
+    Kind.PAUSE_RECEIVE: 2,
+    Kind.PORT_PFC: 2,
+    Kind.PFC_PRIORITY: 3,
+    Kind.PFC: 4,
+    Kind.POOL_PRIORITY: 5,
+    Kind.POOL_TYPE: 6,
+}
+_SETS = {
+    Kind.HOSTNAME: 0,
+    Kind.POOL_TYPE: 7,
+    Kind.POOL_MEMORY: 9,
+    Kind.POOL_PRIORITY: 10,
+    Kind.TRUST: 11,
+    Kind.CONGESTION: 12,
+    Kind.SCHEDULING: 13,
+    Kind.PFC: 14,
+    Kind.PFC_PRIORITY: 15,
+    Kind.PAUSE_SEND: 16,
+    Kind.PAUSE_RECEIVE: 16,
+    Kind.PORT_PFC: 16,
+    Kind.LLDP: 17,
+    Kind.LLDP_TRANSMIT: 18,
+    Kind.LLDP_RECEIVE: 18,
+    Kind.ROCE: 19,
+}
+_SHRINKING_POOL = 8
+
+
+def _step(setting: Setting, found: str, value: str) -> int:
+    if setting.kind is Kind.POOL_MEMORY and float(value) < float(found):
+        return _SHRINKING_POOL
+    if value == setting.default and setting.kind in _TAKES:
+        return _TAKES[setting.kind]
+    return _SETS[setting.kind]
+
+
+_ON_PORTS = {*range(2, 3), *range(11, 14), 16, 18}
+
+
+def _on_ports(step: tuple[int, str], names: Sequence[str]) -> Iterator[str]:
+    """Yield a line, on ports once for each range of the ports that need it."""
+    order, line = step
+    if order not in _ON_PORTS:
+        yield line
+        return
+    for ports in collapse(names):
+        yield dialect.PORT_PREFIX.format(ports=ports) + line
+
+
+def found_values(config: Configuration, wanted: Wanted, known_ports: Iterable[str] = ()) -> dict[str, str]:
+    """Return what is configured of the wanted settings, in the keys and the form of `Wanted.lines`.
+
+    A setting of ports is one value when all ports agree, else "1/1=L3 1/2=L2". What others configured beside
+    ours (a second PFC priority, a second strict class) is not ours to judge. `known_ports` are the switch's
+    ports; empty means unknown, and then all ports count as there.
+    """
+    known = set(known_ports)
+    present = [name for name in wanted.ports if not known or name in known]
+    values = {
+        "hostname": config.get(Setting(Kind.HOSTNAME)) or _NONE,
+        "lldp": _common(wanted, lambda port: _lldp(config, port)),
         "ports": ",".join(present) or _NONE,
-        "pool": pool if held is not None else _NONE,
-        "pool_type": held.type if held is not None else _NONE,
-        "pool_memory_percent": held.memory_percent if held is not None else _NONE,
-        "pool_switch_priority": numbers(held.priorities) if held is not None else _NONE,
-        "trust": _common(config, ports, lambda port: port.trust),
-        "ecn_traffic_class": _common(config, ports, _ecn_classes),
-        "ecn_minimum_kb": _common(config, ports, lambda port: _thresholds(port, lambda each: each.minimum)),
-        "ecn_maximum_kb": _common(config, ports, lambda port: _thresholds(port, lambda each: each.maximum)),
-        "strict_traffic_class": _common(config, ports, lambda port: numbers(port.strict)),
-        "pfc_priority": _common(config, ports, lambda port: _pfc(config, port)),
+        "roce": config.get(Setting(Kind.ROCE)),
+    }
+    if wanted.roce != NO_ROCE:
+        # The mode stands for all that follows, and the switch does not list it.
+        return values
+    return {**values, **_explicit_values(config, wanted)}
+
+
+def _explicit_values(config: Configuration, wanted: Wanted) -> dict[str, str]:
+    pool = Setting(Kind.POOL_TYPE, wanted.pool)
+    there = config.get(pool) != pool.default
+    priorities = ",".join(str(number) for number in config.pool_priorities(wanted.pool))
+    return {
+        # A switch without the pool shows one difference for the pool and one for each of its settings.
+        "pool": wanted.pool if there else _NONE,
+        "pool_type": config.get(pool),
+        "pool_memory_percent": config.get(Setting(Kind.POOL_MEMORY, wanted.pool)) if there else _NONE,
+        "pool_switch_priority": priorities or _NONE,
+        "trust": _common(wanted, lambda port: config.get(Setting(Kind.TRUST, port))),
+        "ecn_traffic_class": _common(wanted, lambda port: _ecn(config, wanted, port)[0]),
+        "ecn_minimum_kb": _common(wanted, lambda port: _ecn(config, wanted, port)[1]),
+        "ecn_maximum_kb": _common(wanted, lambda port: _ecn(config, wanted, port)[2]),
+        "strict_traffic_class": _common(wanted, lambda port: _strict(config, wanted, port)),
+        "pfc_priority": _common(wanted, lambda port: _pfc(config, wanted, port)),
+        "global_pause": _common(wanted, lambda port: _pause(config, port)),
     }
 
 
-def _common(config: Configuration, ports: Sequence[str], value: Callable[[Port], str]) -> str:
-    values = {name: value(config.port(name)) for name in ports}
+def _common(wanted: Wanted, value: Callable[[str], str]) -> str:
+    values = {name: value(name) for name in wanted.ports}
     if len(set(values.values())) == 1:
         return next(iter(values.values()))
     return " ".join(f"{name}={each}" for name, each in values.items())
 
 
-def _ecn_classes(port: Port) -> str:
-    classes = [f"{tc}" if each.mode == "ecn" else f"{tc}({each.mode})" for tc, each in port.ecn.items()]
-    return ",".join(classes) or _NONE
+def _ecn(config: Configuration, wanted: Wanted, port: str) -> tuple[str, str, str]:
+    """Return the marking class and its thresholds in words; what is near enough reads as wanted."""
+    setting = Setting(Kind.CONGESTION, port, wanted.ecn_traffic_class)
+    found = config.get(setting)
+    if same(setting, found, wanted.ecn):
+        found = wanted.ecn
+    if found == setting.default:
+        return (_NONE, _NONE, _NONE)
+    mode, unit, low, high = found.split()
+    name = str(setting.number) if mode == "ecn" else f"{setting.number}({mode})"
+    sign = "" if unit == "absolute" else "%"
+    return (name, f"{low}{sign}", f"{high}{sign}")
 
 
-def _thresholds(port: Port, end: Callable[[Congestion], int]) -> str:
-    values = [f"{end(each)}" if each.absolute else f"{end(each)}%" for each in port.ecn.values()]
-    return ",".join(dict.fromkeys(values)) or _NONE
+def _strict(config: Configuration, wanted: Wanted, port: str) -> str:
+    found = config.get(Setting(Kind.SCHEDULING, port, wanted.strict_traffic_class))
+    if found == "strict":
+        return str(wanted.strict_traffic_class)
+    return _NONE if found == "default" else f"{wanted.strict_traffic_class}({found})"
 
 
-def _pfc(config: Configuration, port: Port) -> str:
-    return numbers(config.pfc_priorities) if config.pfc and port.pfc else _NONE
+def _pfc(config: Configuration, wanted: Wanted, port: str) -> str:
+    works = (
+        config.get(Setting(Kind.PFC)) == "on"
+        and config.get(Setting(Kind.PFC_PRIORITY, number=wanted.pfc_priority)) == "yes"
+        and config.get(Setting(Kind.PORT_PFC, port)) == "on"
+    )
+    return str(wanted.pfc_priority) if works else _NONE
+
+
+def _pause(config: Configuration, port: str) -> str:
+    ways = ((Kind.PAUSE_SEND, "send"), (Kind.PAUSE_RECEIVE, "receive"))
+    return ",".join(name for kind, name in ways if config.get(Setting(kind, port)) == "on") or "off"
+
+
+def _lldp(config: Configuration, port: str) -> str:
+    if config.get(Setting(Kind.LLDP)) != "on":
+        return "off"
+    ways = ((Kind.LLDP_TRANSMIT, "transmit"), (Kind.LLDP_RECEIVE, "receive"))
+    off = [f"no {name}" for kind, name in ways if config.get(Setting(kind, port)) == "off"]
+    return " and ".join(off) or "on"
 
 
 def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Difference]:
-    """Return what differs, in the order of `wanted`."""
-    return [Difference(key, found[key], value) for key, value in wanted.items() if found[key] != value]
-
-
-def commands(config: Configuration, wanted: Wanted) -> list[str]:
-    """Return the fewest one-line commands that turn `config` into what is wanted; none if it is that.
-
-    A setting is taken whole: on the wired ports exactly the wanted class marks ECN and exactly the wanted
-    class is strict, the pool carries exactly the wanted priority, and PFC pauses exactly that one. RED,
-    weights, other ports and other pools are left alone.
-    """
+    """Return what was found otherwise than wanted, in the order of `wanted`."""
     return [
-        *_hostname_commands(config, wanted),
-        *_pool_commands(config.pools.get(wanted.pool), wanted),
-        *_on_ports((name, _port_commands(config.port(name), wanted)) for name in wanted.ports),
-        *_pfc_commands(config, wanted),
-        *_on_ports((name, _port_pfc_commands(config.port(name))) for name in wanted.ports),
+        Difference(key, found[key], value)
+        for key, value in wanted.items()
+        if key in found and found[key] != value
     ]
-
-
-def _hostname_commands(config: Configuration, wanted: Wanted) -> Iterator[str]:
-    if config.hostname != wanted.hostname:
-        yield dialect.HOSTNAME.format(name=wanted.hostname)
-
-
-def _pool_commands(held: Pool | None, wanted: Wanted) -> Iterator[str]:
-    name = wanted.pool
-    if held is None or held.type != wanted.pool_type:
-        yield dialect.POOL_TYPE.format(pool=name, type=wanted.pool_type)
-    if held is None or held.memory_percent != wanted.pool_memory_percent:
-        yield dialect.POOL_MEMORY.format(pool=name, percent=wanted.pool_memory_percent)
-    mapped = held.priorities if held is not None else frozenset()
-    for priority in sorted(mapped - {wanted.pool_switch_priority}):
-        yield dialect.POOL_UNMAP.format(pool=name, priority=priority)
-    if wanted.pool_switch_priority not in mapped:
-        yield dialect.POOL_MAP.format(pool=name, priority=wanted.pool_switch_priority)
-
-
-def _port_commands(port: Port, wanted: Wanted) -> Iterator[str]:
-    if port.trust != wanted.trust:
-        yield dialect.TRUST.format(trust=wanted.trust)
-    for tc in port.ecn:
-        if tc != wanted.ecn_traffic_class:
-            yield dialect.NO_ECN.format(tc=tc)
-    ecn = Congestion("ecn", True, wanted.ecn_minimum_kb, wanted.ecn_maximum_kb)
-    if port.congestion.get(wanted.ecn_traffic_class) != ecn:
-        yield dialect.ECN.format(tc=wanted.ecn_traffic_class, minimum=ecn.minimum, maximum=ecn.maximum)
-    for tc in sorted(port.strict - {wanted.strict_traffic_class}):
-        yield dialect.NO_STRICT.format(tc=tc)
-    if wanted.strict_traffic_class not in port.strict:
-        yield dialect.STRICT.format(tc=wanted.strict_traffic_class)
-
-
-def _pfc_commands(config: Configuration, wanted: Wanted) -> Iterator[str]:
-    if not config.pfc:
-        yield dialect.PFC
-    for priority in sorted(config.pfc_priorities - {wanted.pfc_priority}):
-        yield dialect.NO_PFC_PRIORITY.format(priority=priority)
-    if wanted.pfc_priority not in config.pfc_priorities:
-        yield dialect.PFC_PRIORITY.format(priority=wanted.pfc_priority)
-
-
-def _port_pfc_commands(port: Port) -> Iterator[str]:
-    if not port.pfc:
-        yield dialect.PORT_PFC
-
-
-def removal(config: Configuration, wanted: Wanted) -> list[str]:
-    """Return the commands that take back what `commands` sets, as far as it is there; none if nothing is.
-
-    Our ports get the switch's defaults back. The host name stays: it is the switch's identity, and its
-    former one is not known. Global PFC stays as long as a port that is not ours uses it.
-    """
-    shared = any(port.pfc for name, port in config.ports.items() if name not in wanted.ports)
-    return [
-        *_on_ports((name, _port_removal(config.port(name), wanted)) for name in wanted.ports),
-        *(() if shared else _pfc_removal(config, wanted)),
-        *([dialect.NO_POOL.format(pool=wanted.pool)] if wanted.pool in config.pools else []),
-    ]
-
-
-def _port_removal(port: Port, wanted: Wanted) -> Iterator[str]:
-    if port.trust != Port().trust:
-        yield dialect.NO_TRUST
-    if wanted.ecn_traffic_class in port.ecn:
-        yield dialect.NO_ECN.format(tc=wanted.ecn_traffic_class)
-    if wanted.strict_traffic_class in port.strict:
-        yield dialect.NO_STRICT.format(tc=wanted.strict_traffic_class)
-    if port.pfc:
-        yield dialect.NO_PORT_PFC
-
-
-def _pfc_removal(config: Configuration, wanted: Wanted) -> Iterator[str]:
-    if wanted.pfc_priority in config.pfc_priorities:
-        yield dialect.NO_PFC_PRIORITY.format(priority=wanted.pfc_priority)
-    if config.pfc and not config.pfc_priorities - {wanted.pfc_priority}:
-        yield dialect.NO_PFC
-
-
-def _on_ports(per_port: Iterable[tuple[str, Iterable[str]]]) -> Iterator[str]:
-    """Yield each command once per range of the ports that need it, commands in the order they first came."""
-    needing: dict[str, list[str]] = {}
-    for name, port_commands in per_port:
-        for command in port_commands:
-            needing.setdefault(command, []).append(name)
-    for command, names in needing.items():
-        for ports in collapse(names):
-            yield dialect.PORT_PREFIX.format(ports=ports) + command

@@ -50,3 +50,7 @@ class UnexpectedAnswer(OnyxError):
 
 class ChangeFailed(OnyxError):
     """A change ended before everything was verified and saved."""
+
+
+class Interrupted(OnyxError):
+    """Someone ended the change while it ran."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Protocol
 
 from onyx import dialect, parse
-from onyx.errors import WantedError
-from onyx.state import Configuration, Congestion, SwitchState
-from onyx.wanted import Wanted
-
-# The switch may round thresholds to its buffer's cells; this much is the same threshold.
-_TOLERANCE_KB = 1
-_TOLERANCE_SHARE = 0.02
+from onyx.candidate import Before
+from onyx.errors import CommandRefused, UnexpectedAnswer, WantedError
+from onyx.state import Configuration, Kind, Neighbours, Setting, SwitchState, same
+from onyx.wanted import NO_ROCE, Wanted
 
 
 class Runner(Protocol):
@@ -22,96 +21,211 @@ class Runner(Protocol):
 
 
 def read_state(session: Runner) -> SwitchState:
-    """Return the switch's state from three commands, whatever the number of ports."""
+    """Return the switch's state from four commands (five where it knows `roce`), however many its ports."""
     release = parse.release(parse.json_answer(session.run(dialect.SHOW_VERSION)))
-    running = parse.running_config(session.run(dialect.SHOW_RUNNING))
-    pfc = parse.pfc_table(parse.json_answer(session.run(dialect.SHOW_PFC)))
-    return SwitchState(release, running, frozenset(pfc.admin))
+    running = parse.configuration(session.run(dialect.SHOW_RUNNING))
+    if knows_roce(release):
+        # The mode is asked for by itself: what a configuration says of it was never seen on a device.
+        mode = parse.roce_mode(session.run(dialect.SHOW_ROCE))
+        running = running.changed({Setting(Kind.ROCE): mode})
+    return SwitchState(
+        release=release,
+        running=running,
+        saved=parse.configuration(session.run(dialect.SHOW_SAVED)),
+        pfc=parse.pfc_table(parse.json_answer(session.run(dialect.SHOW_PFC))),
+    )
 
 
-def read_saved(session: Runner) -> Configuration:
-    """Return the configuration that the switch's next start would load."""
-    return parse.running_config(session.run(dialect.SHOW_SAVED))
+def read_everything(session: Runner, ports: Iterable[str]) -> SwitchState:
+    """Return the state with what only observing needs: each port's DSCP map, and who is behind the ports."""
+    state = read_state(session)
+    there = [port for port in ports if port in state.pfc.admin]
+    answers = {port: parse.json_answer(session.run(dialect.SHOW_QOS.format(port=port))) for port in there}
+    return replace(
+        state,
+        dscp_maps={port: parse.dscp_map(data, port) for port, data in answers.items()},
+        neighbours=_neighbours(session),
+    )
 
 
-def check_fits(state: SwitchState, wanted: Wanted) -> None:
-    """Raise WantedError when the switch cannot take the settings: its release, its buffer mode, its ports."""
-    if dialect.release_number(state.release) < dialect.OLDEST_RELEASE:
-        oldest = ".".join(str(part) for part in dialect.OLDEST_RELEASE)
-        raise WantedError(f"the switch runs release {state.release}; traffic pools need {oldest} or later")
-    if state.running.manual_buffers:
+def _neighbours(session: Runner) -> Neighbours:
+    lldp = next((data for line in dialect.SHOW_LLDP if (data := _if_known(session, line)) is not None), None)
+    return parse.who_is_there(lldp, _if_known(session, dialect.SHOW_MACS))
+
+
+def _if_known(session: Runner, line: str) -> Any:
+    """Return the data of an answer, or None where the switch does not know the command or has nothing."""
+    try:
+        return parse.json_answer(session.run(line))
+    except (CommandRefused, UnexpectedAnswer):
+        return None
+
+
+def knows_roce(release: str) -> bool:
+    """Whether a release has the command `roce`."""
+    return dialect.release_number(release) >= dialect.release_number(dialect.ROCE_RELEASE)
+
+
+def snapshot_names(session: Runner) -> list[str]:
+    """Return the configuration files of ours that are on the switch."""
+    names = parse.file_names(session.run(dialect.SHOW_FILES))
+    return [name for name in names if name.split("-")[:2] == dialect.SNAPSHOT_FILE.split("-")]
+
+
+def read_before(session: Runner, names: Iterable[str], ports: Iterable[str]) -> Before:
+    """Return what our snapshots keep: the first one, and those of `ports` that became ours later."""
+    there = set(names)
+    own = {port: dialect.port_snapshot(port) for port in ports}
+    return Before(
+        whole=_file(session, dialect.SNAPSHOT_FILE) if dialect.SNAPSHOT_FILE in there else None,
+        ports={
+            port: kept
+            for port, name in own.items()
+            if name in there and (kept := _file(session, name)) is not None
+        },
+    )
+
+
+def _file(session: Runner, name: str) -> Configuration | None:
+    """Return what a configuration file holds, or None where the switch does not show its files."""
+    try:
+        return parse.configuration(session.run(dialect.SHOW_FILE.format(file=name)))
+    except CommandRefused:
+        return None
+
+
+def check_fits(state: SwitchState, base: Configuration, wanted: Wanted) -> None:
+    """Raise WantedError when the switch cannot take the settings, with the reason.
+
+    `base` is what it has without what is ours: its release, its buffer mode, its RoCE mode, its pools and its
+    ports have to leave room. Nothing of that is changed here, since it is someone's.
+    """
+    release = dialect.release_number(state.release)
+    least = max(wanted.minimum_release, dialect.OLDEST_RELEASE, key=dialect.release_number)
+    if release < dialect.release_number(least):
+        raise WantedError(
+            f"the switch runs release {state.release}, but switch.minimum_release is {least}: bring its "
+            "software up to date first"
+        )
+    if wanted.roce != NO_ROCE and not knows_roce(state.release):
+        raise WantedError(
+            f"the switch runs release {state.release}, which has no command `roce` (it came with "
+            f"{dialect.ROCE_RELEASE}): set switch.roce_command to false"
+        )
+    if base.manual_buffers:
         raise WantedError(
             f'the switch is in manual buffer mode ("{dialect.MANUAL_BUFFERS}"), which excludes traffic '
             "pools; leave that mode by hand first"
         )
-    missing = [name for name in wanted.ports if state.known_ports and name not in state.known_ports]
+    missing = [name for name in wanted.ports if state.pfc.admin and name not in state.pfc.admin]
     if missing:
         raise WantedError(f"the switch has no port {', '.join(missing)}: check the hosts' switch_port")
+    mode = base.get(Setting(Kind.ROCE))
+    if wanted.roce == NO_ROCE:
+        if mode != NO_ROCE:
+            raise WantedError(
+                f"the switch is in RoCE mode {mode}, which sets its own pools: set switch.roce_command to "
+                "true, or leave the mode by hand (`no roce`)"
+            )
+        _check_pools(base, wanted)
 
 
-def contradictions(session: Runner, wanted: Wanted) -> list[str]:
+def _check_pools(base: Configuration, wanted: Wanted) -> None:
+    others = [name for name in base.pools() if name != wanted.pool]
+    for name in others:
+        if wanted.pool_switch_priority in base.pool_priorities(name):
+            raise WantedError(
+                f"switch priority {wanted.pool_switch_priority} belongs to the pool {name}, which is not "
+                "ours; take it out of that pool by hand or choose another priority"
+            )
+    taken = sum(float(base.get(Setting(Kind.POOL_MEMORY, name))) for name in others)
+    if taken + float(wanted.pool_memory_percent) > 100:
+        raise WantedError(
+            f"the pools {', '.join(others)}, which are not ours, hold {taken:.2f} % of the memory; "
+            f"{wanted.pool_memory_percent} % for the pool {wanted.pool} are not left"
+        )
+
+
+def contradictions(session: Runner, wanted: Wanted, ports: Iterable[str]) -> list[str]:
     """Return where pool and ports do not do what is configured, as sentences; asked after a change.
 
-    This reads the JSON views of the pool, of PFC and of each wired port, which show what the switch made
-    of its configuration.
+    This reads the JSON views of the pool, of PFC and of each of `ports`, which show what the switch made of
+    its configuration. An operational PFC state also needs a link, so it is no contradiction.
     """
+    if wanted.roce != NO_ROCE:
+        return _roce(session, wanted)
     found = [*_pool(session, wanted), *_pfc(session, wanted)]
-    for port in wanted.ports:
-        trust = parse.trust(parse.json_answer(session.run(dialect.SHOW_QOS.format(port=port))), port)
-        found += _unless(trust == wanted.trust, f"port {port} trusts {trust}, wanted {wanted.trust}")
-        answer = session.run(dialect.SHOW_CONGESTION.format(port=port))
-        found += _congestion(parse.congestion(parse.json_answer(answer)), port, wanted)
-        strict = parse.strict(parse.json_answer(session.run(dialect.SHOW_ETS.format(port=port))), port)
-        found += _unless(
-            strict == {wanted.strict_traffic_class},
-            f"port {port} has strict classes {sorted(strict)}, wanted {wanted.strict_traffic_class}",
-        )
+    for port in ports:
+        found += _port(session, port, wanted)
     return found
 
 
+def _roce(session: Runner, wanted: Wanted) -> list[str]:
+    facts = parse.roce_facts(session.run(dialect.SHOW_ROCE))
+    right = {
+        "trust": wanted.trust,
+        "ecn": wanted.ecn,
+        "pfc": str(wanted.pfc_priority),
+        "strict": str(wanted.strict_traffic_class),
+    }
+    return [
+        f"the RoCE mode has {key} {facts[key]}, wanted {value}"
+        for key, value in right.items()
+        if facts[key] != value
+    ]
+
+
 def _pool(session: Runner, wanted: Wanted) -> list[str]:
-    answer = session.run(dialect.SHOW_POOL.format(pool=wanted.pool))
-    pool = parse.pools(parse.json_answer(answer)).get(wanted.pool)
-    if pool is None:
-        return [f"the switch does not show the pool {wanted.pool}"]
-    right = (wanted.pool_type, wanted.pool_memory_percent, frozenset({wanted.pool_switch_priority}))
-    return _unless(
-        (pool.type, pool.memory_percent, pool.priorities) == right,
-        f"pool {wanted.pool} is {pool.type} with {pool.memory_percent} % for priorities "
-        f"{sorted(pool.priorities)}",
-    )
+    found = parse.pools(parse.json_answer(session.run(dialect.SHOW_POOL.format(pool=wanted.pool))))
+    right = {
+        Setting(Kind.POOL_TYPE, wanted.pool): wanted.pool_type,
+        Setting(Kind.POOL_MEMORY, wanted.pool): wanted.pool_memory_percent,
+        Setting(Kind.POOL_PRIORITY, wanted.pool, wanted.pool_switch_priority): "yes",
+    }
+    return [
+        f"{each} is {found.get(each, each.default)}, wanted {right.get(each, each.default)}"
+        for each in sorted({*found, *right})
+        if found.get(each, each.default) != right.get(each, each.default)
+    ]
 
 
 def _pfc(session: Runner, wanted: Wanted) -> list[str]:
     table = parse.pfc_table(parse.json_answer(session.run(dialect.SHOW_PFC)))
-    found = _unless(
-        table.enabled and table.priorities == {wanted.pfc_priority},
-        f"PFC is {'on' if table.enabled else 'off'} for priorities {sorted(table.priorities)}, "
-        f"wanted on for {wanted.pfc_priority}",
-    )
-    for port in wanted.ports:
-        # The operational state also needs a link, so only the administrative one is a contradiction.
-        admin = table.admin.get(port, "absent")
-        found += _unless(admin == "on", f"port {port} has PFC {admin}, wanted on")
+    found = []
+    if not table.enabled or wanted.pfc_priority not in table.priorities:
+        found.append(
+            f"PFC is {'on' if table.enabled else 'off'} for priorities {sorted(table.priorities)}, wanted on "
+            f"for {wanted.pfc_priority}"
+        )
+    states = {port: table.admin.get(port, "absent") for port in wanted.ports}
+    return [
+        *found,
+        *(f"port {port} has PFC {state}, wanted on" for port, state in states.items() if state != "on"),
+    ]
+
+
+def _port(session: Runner, port: str, wanted: Wanted) -> list[str]:
+    qos = parse.json_answer(session.run(dialect.SHOW_QOS.format(port=port)))
+    found = []
+    trust = parse.trust(qos, port)
+    if trust != wanted.trust:
+        found.append(f"port {port} trusts {trust}, wanted {wanted.trust}")
+    priorities = parse.dscp_map(qos, port)
+    for dscp, priority in wanted.dscp_map:
+        if priorities.get(dscp, priority) != priority:
+            found.append(
+                f"port {port} maps DSCP {dscp} to switch priority {priorities[dscp]}, but the profile needs "
+                f"{priority}; give the port the switch's default map by hand"
+            )
+    answer = session.run(dialect.SHOW_CONGESTION.format(port=port))
+    setting = Setting(Kind.CONGESTION, port, wanted.ecn_traffic_class)
+    marks = parse.congestion_classes(parse.json_answer(answer), port).get(setting, setting.default)
+    if not same(setting, marks, wanted.ecn):
+        found.append(f"{setting} is {marks}, wanted {wanted.ecn}")
+    strict = parse.strict_classes(parse.json_answer(session.run(dialect.SHOW_ETS.format(port=port))), port)
+    if wanted.strict_traffic_class not in strict:
+        found.append(
+            f"port {port} has strict classes {sorted(strict)}, wanted among them is "
+            f"{wanted.strict_traffic_class}"
+        )
     return found
-
-
-def _congestion(classes: dict[int, Congestion], port: str, wanted: Wanted) -> list[str]:
-    marking = {tc: each for tc, each in classes.items() if each.marks}
-    each = marking.get(wanted.ecn_traffic_class)
-    if each is None or len(marking) != 1 or each.mode != "ecn" or not each.absolute:
-        return [f"port {port} marks ECN on classes {sorted(marking)}, wanted {wanted.ecn_traffic_class}"]
-    right = _near(each.minimum, wanted.ecn_minimum_kb) and _near(each.maximum, wanted.ecn_maximum_kb)
-    return _unless(
-        right,
-        f"port {port} marks ECN from {each.minimum} to {each.maximum} KB, "
-        f"wanted {wanted.ecn_minimum_kb} to {wanted.ecn_maximum_kb}",
-    )
-
-
-def _near(found: int, wanted: int) -> bool:
-    return abs(found - wanted) <= max(_TOLERANCE_KB, _TOLERANCE_SHARE * wanted)
-
-
-def _unless(right: bool, sentence: str) -> list[str]:
-    return [] if right else [sentence]

@@ -1,4 +1,4 @@
-"""The one place that connects: an interactive SSH session with the switch, its host key checked."""
+"""The one place that connects over SSH: an interactive session with the switch, its host key checked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from netmiko.exceptions import (
     NetmikoAuthenticationException,
@@ -16,6 +17,8 @@ from netmiko.exceptions import (
     NetmikoTimeoutException,
 )
 from netmiko.mellanox import MellanoxMlnxosSSH
+from paramiko import PKey, RejectPolicy, SSHClient
+from paramiko.ssh_exception import SSHException
 
 from onyx import dialect
 from onyx.errors import (
@@ -27,13 +30,14 @@ from onyx.errors import (
     TimedOut,
     Unreachable,
 )
-from onyx.wanted import Access
+from onyx.wanted import Access, Jump
 
 _PROMPT = re.compile(dialect.PROMPT)
 # The driver's login and connection errors are the SSH library's kind, not its own base; a prompt that it does
 # not understand is a ValueError.
 _START_ERRORS = (
     NetmikoBaseException,
+    SSHException,
     NetmikoAuthenticationException,
     NetmikoTimeoutException,
     OSError,
@@ -91,27 +95,29 @@ def connect(access: Access, deadline: float) -> Iterator[Session]:
     """
     ends = time.monotonic() + deadline
     name = f"the switch at {access.address}:{access.port}"
-    connection = _open(access, deadline)
-    try:
+    with ExitStack() as way:
+        channel = way.enter_context(_jump(access.jump, access, deadline)) if access.jump else None
+        connection = _open(access, channel, deadline)
+        # Closing politely costs a round trip per mode; the switch ends the session with the connection.
+        way.callback(connection.paramiko_cleanup)
         session = Session(connection, name, ends)
         session.run(dialect.ENABLE)
         yield session
-    finally:
-        # Closing politely costs a round trip per mode; the switch ends the session with the connection.
-        connection.paramiko_cleanup()
 
 
-def _open(access: Access, deadline: float) -> _Driver:
+def _open(access: Access, channel: Any, deadline: float) -> _Driver:
     with tempfile.TemporaryDirectory(prefix="onyx-") as folder:
         known = Path(folder) / "known_hosts"
-        known.write_text(_known_host(access))
+        known.write_text(_known_host(access.address, access.port, access.host_key))
         try:
             return _Driver(
                 device_type="mellanox_mlnxos",
                 host=access.address,
                 port=access.port,
                 username=access.user,
-                password=access.password,
+                password=access.password or None,
+                pkey=_key(access.private_key, Path(folder)) if access.private_key else None,
+                sock=channel,
                 ssh_strict=True,
                 alt_host_keys=True,
                 alt_key_file=str(known),
@@ -124,14 +130,65 @@ def _open(access: Access, deadline: float) -> _Driver:
             raise _unreachable(error, access, deadline) from error
 
 
-def _known_host(access: Access) -> str:
+@contextmanager
+def _jump(jump: Jump, access: Access, deadline: float) -> Iterator[Any]:
+    """Log in to the jump host, its host key checked, and yield a channel from there to the switch."""
+    way = Access(jump.address, jump.port, jump.user, host_key=jump.host_key)
+    with SSHClient() as client, tempfile.TemporaryDirectory(prefix="onyx-") as folder:
+        known = Path(folder) / "known_hosts"
+        known.write_text(_known_host(jump.address, jump.port, jump.host_key))
+        client.load_host_keys(str(known))
+        client.set_missing_host_key_policy(RejectPolicy())
+        try:
+            client.connect(
+                jump.address,
+                jump.port,
+                jump.user,
+                pkey=_key(jump.private_key, Path(folder)),
+                allow_agent=False,
+                look_for_keys=False,
+                timeout=deadline,
+                banner_timeout=deadline,
+                auth_timeout=deadline,
+            )
+        except _START_ERRORS as error:
+            raise _unreachable(error, way, deadline, "jump host") from error
+        transport = client.get_transport()
+        try:
+            if transport is None:
+                raise SSHException("the connection is gone")
+            channel = transport.open_channel(
+                "direct-tcpip", (access.address, access.port), ("127.0.0.1", 0), timeout=deadline
+            )
+        except (SSHException, OSError) as error:
+            raise ConnectionFailed(
+                f"the jump host {jump.address} does not reach the switch at {access.address}:{access.port}: "
+                f"{error}"
+            ) from error
+        yield channel
+
+
+def _key(text: str, folder: Path) -> PKey:
+    """Return a private key from its text, of whatever kind; raises an SSHException for what is none."""
+    file = folder / "key"
+    file.touch(mode=0o600)
+    file.write_text(text if text.endswith("\n") else f"{text}\n")
+    try:
+        return PKey.from_path(file)
+    except (ValueError, TypeError) as error:
+        raise SSHException("the private key is none that SSH understands, or it is encrypted") from error
+    finally:
+        file.unlink()
+
+
+def _known_host(address: str, port: int, host_key: str) -> str:
     """The line for the one host key that may answer; only the standard port goes without brackets."""
-    where = access.address if access.port == 22 else f"[{access.address}]:{access.port}"
-    kind, key = access.host_key.split()[:2]
+    where = address if port == 22 else f"[{address}]:{port}"
+    kind, key = host_key.split()[:2]
     return f"{where} {kind} {key}\n"
 
 
-def _unreachable(error: BaseException, access: Access, deadline: float) -> Unreachable:
+def _unreachable(error: BaseException, access: Access, deadline: float, what: str = "switch") -> Unreachable:
     """Return our error for the driver's, by the kinds and texts of the errors that led to it."""
     chain = list(_chain(error))
     kinds = {type(each).__name__ for each in chain}
@@ -142,34 +199,35 @@ def _unreachable(error: BaseException, access: Access, deadline: float) -> Unrea
         (
             "BadHostKeyException" in kinds or "not found in known_hosts" in texts,
             HostKeyMismatch(
-                f"the switch at {where} answers with another host key than the expected {key_kind} one: "
+                f"the {what} at {where} answers with another host key than the expected {key_kind} one: "
                 "if it was replaced on purpose, set its new host key in the stack"
             ),
         ),
         (
             "AuthenticationException" in kinds,
             LoginRefused(
-                f"the switch at {where} refuses the login of {access.user}: check the user and the password"
+                f"the {what} at {where} refuses the login of {access.user}: check the user and the "
+                f"{'key' if access.private_key or what != 'switch' else 'password'}"
             ),
         ),
         (
             bool(kinds & {"NoValidConnectionsError", "ConnectionRefusedError"}),
-            ConnectionFailed(f"nothing answers at {where}: is the switch up, and is this its SSH port?"),
+            ConnectionFailed(f"nothing answers at {where}: is the {what} up, and is this its SSH port?"),
         ),
         (
             "gaierror" in kinds,
-            ConnectionFailed(f"the switch's address {access.address} is not known: check its name"),
+            ConnectionFailed(f"the {what}'s address {access.address} is not known: check its name"),
         ),
         (
             bool(kinds & {"TimeoutError", "ReadTimeout"}) or "No existing session" in texts,
-            TimedOut(f"the switch at {where} does not answer within {deadline:g} s: check the way to it"),
+            TimedOut(f"the {what} at {where} does not answer within {deadline:g} s: check the way to it"),
         ),
         (
             "protocol banner" in texts,
             ConnectionFailed(f"{where} takes connections, but no SSH server answers: is it still starting?"),
         ),
     )
-    other = Unreachable(f"no session with the switch at {where} came about: {texts}")
+    other = Unreachable(f"no session with the {what} at {where} came about: {texts}")
     return next((meaning for applies, meaning in known if applies), other)
 
 

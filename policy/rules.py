@@ -17,6 +17,7 @@ DOCKER_PROVIDER_TYPE = "pulumi:providers:docker"
 SCRIPTS = ("create", "update", "delete")
 
 _HOST_KEY = re.compile(r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+=*")
+_SHA256 = re.compile(r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")
 # Programs of this project that look and change nothing; they have nothing to take back. A command is one of
 # them by all of its text, so nothing can be done beside the looking.
 _ONLY_LOOKS = re.compile(r"^python -m [a-z_]+(\.[a-z_]+)* (wait|observe|verify)$")
@@ -66,6 +67,9 @@ def _logins_in_stdin(resource: Resource) -> Iterator[str]:
     for key in sorted(lines):
         prefix, _, last = key.rpartition("address")
         if last or f"{prefix}user" not in lines:
+            continue
+        if _SHA256.match(lines.get(f"{prefix}certificate_sha256", "")):
+            # Over https the pinned certificate is what a host key is over SSH.
             continue
         if not _HOST_KEY.match(lines.get(f"{prefix}host_key", "")):
             yield (

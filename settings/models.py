@@ -13,8 +13,8 @@ from settings.gpu import Apt, Gpu, Reboot
 from settings.ofed import Ofed
 from settings.roce import RoceProfile
 from settings.section import AbsolutePath, InterfaceName, Name, Section, TcpPort
+from settings.switch import JumpHost, Switch, SwitchPort, SwitchTransport
 
-SwitchPort = Annotated[str, Field(pattern=r"^\d{1,2}/\d{1,2}(/\d)?$")]
 # host:port of a registry, as it stands before the first slash of an image's name.
 RegistryAddress = Annotated[str, Field(pattern=r"^[a-z0-9.-]+:\d{1,5}$")]
 
@@ -39,20 +39,6 @@ class Network(Section):
     data_interface: InterfaceName = "enp1f0"
     data_subnet: IPv4Network
     mtu: Annotated[int, Field(ge=1280, le=9216)] = 9000
-
-
-class Switch(Section):
-    """The Onyx switch; the ports to configure are those of the hosts' cables.
-
-    Keep `password` secret: ``pulumi config set --secret --path rocestack:switch.password``.
-    """
-
-    name: Name
-    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")] = "admin"
-    address: str | None = None
-    port: TcpPort = 22
-    host_key: Annotated[str, Field(pattern=r"^(ssh|ecdsa)-[a-z0-9-]+ \S+")] | None = None
-    password: SecretStr | None = None
 
 
 class Access(Section):
@@ -199,7 +185,7 @@ class HostAccess(BaseModel):
 
 
 class SwitchAccess(BaseModel):
-    """How to log in to the switch."""
+    """How to log in to the switch: by password or key, over SSH or https, past a jump host or not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -207,5 +193,10 @@ class SwitchAccess(BaseModel):
     address: str
     port: int
     user: str
-    host_key: str
-    password: SecretStr
+    transport: SwitchTransport = SwitchTransport.SSH
+    host_key: str = ""
+    certificate_sha256: str = ""
+    password: SecretStr = SecretStr("")
+    private_key: SecretStr = SecretStr("")
+    jump: JumpHost | None = None
+    jump_key: SecretStr = SecretStr("")

@@ -19,7 +19,7 @@ class TrafficPool(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")] = "roce"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,19}$")] = "roce"
     memory_percent: Annotated[float, Field(gt=0, le=100)] = 50.0
 
 

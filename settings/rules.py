@@ -23,10 +23,11 @@ from settings.models import (
     Network,
     Precision,
     Registry,
-    Switch,
     Training,
     Transport,
 )
+from settings.roce import EcnThresholds, RoceProfile
+from settings.switch import Switch, SwitchTransport, port_order
 
 
 @dataclass(frozen=True)
@@ -202,14 +203,79 @@ def _metal_is_reachable(
     for index, host in enumerate(hosts):
         logins.append((f"hosts[{index}].address", host.address))
         logins.append((f"hosts[{index}].host_key", host.host_key))
-    logins.append(("switch.address", switch.address))
-    logins.append(("switch.host_key", switch.host_key))
-    logins.append(("switch.password", switch.password))
+    logins += _switch_login(switch, made=lab is not None)
     for path, value in logins:
         if lab is None and value is None:
             yield Problem(path, None, "is required in a stack without a lab section")
         if lab is not None and value is not None:
             yield Problem(path, value, "is made by the lab; leave it out")
+
+
+def _switch_login(switch: Switch, made: bool) -> list[tuple[str, object]]:
+    """Return what it takes to reach the switch; where that is made by the lab, all that could be set."""
+    over_https = switch.transport is SwitchTransport.JSON_API
+    identity = ("switch.certificate_sha256", switch.certificate_sha256)
+    login: list[tuple[str, object]] = [("switch.address", switch.address)]
+    if not over_https or made:
+        login.append(("switch.host_key", switch.host_key))
+    if over_https or made:
+        login.append(identity)
+    if made:
+        login += [("switch.jump", switch.jump), ("switch.port", switch.port)]
+    if switch.private_key_file is None or over_https or made:
+        login.append(("switch.password", switch.password))
+    if made:
+        login.append(("switch.private_key_file", switch.private_key_file))
+    return login
+
+
+def _switch_is_spoken_to(switch: Switch, lab: Lab | None) -> Iterable[Problem]:
+    """The JSON API takes a password and goes straight to the switch; the lab's switch speaks SSH."""
+    if switch.transport is not SwitchTransport.JSON_API:
+        return
+    if lab is not None:
+        yield Problem("switch.transport", str(switch.transport), "is not what the lab's switch speaks: ssh")
+    for name in ("private_key_file", "jump"):
+        if getattr(switch, name) is not None:
+            yield Problem(
+                f"switch.{name}", getattr(switch, name), "is for SSH; allowed with transport ssh only"
+            )
+
+
+def _ports_are_wired(hosts: tuple[Host, ...], switch: Switch) -> Iterable[Problem]:
+    ports = switch.port_names()
+    for index, text in enumerate(switch.qos_ports):
+        first, dash, last = text.partition("-")
+        low, high = port_order(first), port_order(last or first)
+        if dash and (low[:-1] != high[:-1] or low > high):
+            yield Problem(
+                f"switch.qos_ports[{index}]", text, "is no range; allowed is first-last, such as 1/1-1/32"
+            )
+    for index, host in enumerate(hosts):
+        if ports and host.switch_port not in ports:
+            yield Problem(
+                f"hosts[{index}].switch_port",
+                host.switch_port,
+                "is not among switch.qos_ports, so the host's traffic would not be lossless",
+            )
+
+
+def _roce_command_fits(switch: Switch, roce: RoceProfile) -> Iterable[Problem]:
+    """The switch's own command knows one profile only, which is the guide's."""
+    if not switch.roce_command:
+        return
+    only = (
+        ("switch_priority", roce.switch_priority, 3),
+        ("cnp_traffic_class", roce.cnp_traffic_class, 6),
+        ("ecn", roce.ecn, EcnThresholds()),
+    )
+    for name, found, allowed in only:
+        if found != allowed:
+            yield Problem(
+                f"roce.{name}",
+                str(found),
+                f"is not what the switch's command `roce` sets; allowed: {allowed}",
+            )
 
 
 def _lab_ports_apart(hosts: tuple[Host, ...], registry: Registry, lab: Lab | None) -> Iterable[Problem]:
@@ -242,6 +308,9 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("hosts",), _hosts_differ),
     (("hosts",), _container_subnet_size),
     (("hosts", "switch"), _switch_is_no_host),
+    (("hosts", "switch"), _ports_are_wired),
+    (("switch", "lab"), _switch_is_spoken_to),
+    (("switch", "roce"), _roce_command_fits),
     (("hosts", "network"), _addresses_in_subnet),
     (("hosts", "training"), _epoch_feeds_all_shards),
     (("training",), _known_depth),

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from onyx import parse, ports
-from onyx.dialect import PROMPT, refusal, release_number
+from onyx.dialect import PROMPT, masked, refusal, release_number
 from onyx.errors import UnexpectedAnswer
-from onyx.state import Congestion, Pool, Port, percent
+from onyx.state import Configuration, Kind, PfcTable, Setting, percent
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "onyx"
+GUIDE_ECN = "ecn absolute 150 1500"
 
 
 def text(case: str) -> str:
@@ -24,91 +25,191 @@ def data(case: str) -> Any:
     return parse.json_answer(text(case))
 
 
-GUIDE_ECN = Congestion("ecn", True, 150, 1500)
+def of_port(config: Configuration, port: str) -> dict[tuple[Kind, int], str]:
+    return {(each.kind, each.number): value for each, value in config.values.items() if each.port == port}
 
 
 def test_the_guides_running_config() -> None:
-    config = parse.running_config(text("guide/show_running-config.txt"))
-    assert config.hostname == "swx-mld-1-2"
-    assert config.pools == {"roce": Pool("lossless", "50.00", frozenset({3}))}
-    assert sorted(config.ports, key=ports.order) == [f"1/{number}" for number in range(1, 33)]
-    assert set(map(repr, config.ports.values())) == {repr(Port("L3", {3: GUIDE_ECN}, frozenset({6}), False))}
-    assert (config.pfc, config.pfc_priorities, config.manual_buffers) == (False, frozenset(), False)
+    config = parse.configuration(text("guide/show_running-config.txt"))
+    assert {each: value for each, value in config.values.items() if each.port is None} == {
+        Setting(Kind.HOSTNAME): "swx-mld-1-2",
+        Setting(Kind.LLDP): "on",
+        Setting(Kind.POOL_TYPE, "roce"): "lossless",
+        Setting(Kind.POOL_MEMORY, "roce"): "50.00",
+        Setting(Kind.POOL_PRIORITY, "roce", 3): "yes",
+    }
+    assert {each.port for each in config.values if each.port} == {f"1/{number}" for number in range(1, 33)}
+    for number in range(1, 33):
+        assert of_port(config, f"1/{number}") == {
+            (Kind.TRUST, -1): "L3",
+            (Kind.CONGESTION, 3): GUIDE_ECN,
+            (Kind.SCHEDULING, 6): "strict",
+        }
+    assert not config.manual_buffers
 
 
 def test_a_running_config_with_single_lines_and_other_settings() -> None:
-    config = parse.running_config(text("mixed/show_running-config.txt"))
-    assert config.pools["roce"] == Pool("lossless", "50.00", frozenset({3, 4}))
-    assert config.pools["lossy-two"] == Pool("lossy", "0.00", frozenset())
-    assert config.port("1/1") == Port("L3", {3: GUIDE_ECN}, frozenset({6}), True)
-    red, both = Congestion("red", False, 9, 90), Congestion("both", False, 10, 80)
-    assert config.port("1/2") == Port("both", {2: red, 3: both}, frozenset({2, 6}), True)
-    assert config.port("1/2").ecn == {3: both}
-    assert config.port("1/9/2").trust == "port"
-    assert config.port("1/7") == Port()
-    assert (config.pfc, config.pfc_priorities) == (True, frozenset({3, 4}))
+    config = parse.configuration(text("mixed/show_running-config.txt"))
+    assert config.pools() == ["lossy-two", "roce"]
+    assert config.pool_priorities("roce") == [3, 4]
+    assert config.get(Setting(Kind.POOL_MEMORY, "roce")) == "50.00"
+    assert of_port(config, "1/1") == {
+        (Kind.TRUST, -1): "L3",
+        (Kind.CONGESTION, 3): GUIDE_ECN,
+        (Kind.SCHEDULING, 6): "strict",
+        (Kind.PORT_PFC, -1): "on",
+    }
+    assert of_port(config, "1/2") == {
+        (Kind.TRUST, -1): "both",
+        (Kind.CONGESTION, 2): "red relative 9 90",
+        (Kind.CONGESTION, 3): "both relative 10 80",
+        (Kind.SCHEDULING, 2): "strict",
+        (Kind.SCHEDULING, 5): "wrr 20",
+        (Kind.SCHEDULING, 6): "strict",
+        (Kind.PORT_PFC, -1): "on",
+    }
+    assert of_port(config, "1/9/2") == {(Kind.TRUST, -1): "port"}
+    assert of_port(config, "1/4") == {(Kind.PAUSE_RECEIVE, -1): "on"}
+    assert of_port(config, "1/5") == {(Kind.LLDP_TRANSMIT, -1): "off"}
+    assert of_port(config, "1/6") == {(Kind.LLDP_RECEIVE, -1): "off"}
+    assert of_port(config, "1/7") == {}
+    assert config.get(Setting(Kind.PFC)) == "on"
+    assert config.get(Setting(Kind.PFC_PRIORITY, number=4)) == "yes"
 
 
 def test_a_fresh_switch_has_nothing_of_ours() -> None:
-    config = parse.running_config(text("fresh/show_running-config.txt"))
-    assert (config.hostname, config.pools, config.ports, config.pfc) == ("switch-4f2a10", {}, {}, False)
+    config = parse.configuration(text("fresh/show_running-config.txt"))
+    assert config == Configuration({Setting(Kind.HOSTNAME): "switch-4f2a10"})
 
 
 def test_manual_buffer_mode_is_seen() -> None:
-    assert parse.running_config(text("fresh/manual_buffers.txt")).manual_buffers
+    assert parse.configuration(text("fresh/manual_buffers.txt")).manual_buffers
 
 
-def test_release() -> None:
+def test_configuration_files() -> None:
+    assert parse.file_names(text("fresh/show_configuration_files.txt")) == [
+        "initial",
+        "initial.bak",
+        "rocestack-before",
+        "rocestack-before-1-3",
+        "rocestack-beforehand",
+    ]
+
+
+def test_release_in_both_layouts() -> None:
     assert parse.release(data("guide/show_version.json")) == "3.6.6004"
+    assert parse.release(data("release-3.6.5/show_version.json")) == "3.6.5000"
 
 
 @pytest.mark.parametrize(
     ("case", "pools"),
     [
-        ("guide/show_traffic_pool_roce.json", {"roce": Pool("lossless", "50.00", frozenset({3}))}),
+        ("guide/show_traffic_pool_roce.json", {"roce": ("lossless", "50.00", {3})}),
+        ("release-3.6.5/show_traffic_pool_roce.json", {"roce": ("lossless", "50.00", {3, 4})}),
         (
             "mixed/show_traffic_pool.json",
-            {
-                "lossy-two": Pool("lossy", "0.00", frozenset()),
-                "roce": Pool("lossless", "50.00", frozenset({3, 4})),
-            },
+            {"lossy-two": ("lossy", "0.00", set()), "roce": ("lossless", "50.00", {3, 4})},
         ),
     ],
 )
-def test_pools(case: str, pools: dict[str, Pool]) -> None:
-    assert parse.pools(data(case)) == pools
+def test_pools(case: str, pools: dict[str, tuple[str, str, set[int]]]) -> None:
+    expected = {}
+    for name, (kind, share, priorities) in pools.items():
+        expected[Setting(Kind.POOL_TYPE, name)] = kind
+        expected[Setting(Kind.POOL_MEMORY, name)] = share
+        expected |= {Setting(Kind.POOL_PRIORITY, name, number): "yes" for number in priorities}
+    assert parse.pools(data(case)) == expected
 
 
 @pytest.mark.parametrize(
     ("case", "classes"),
     [
         ("guide/show_congestion_control_1_1.json", {3: GUIDE_ECN}),
+        ("release-3.6.5/show_congestion_control_1_1.json", {2: "red relative 9 90", 3: GUIDE_ECN}),
         (
             "mixed/show_congestion_control_1_2.json",
-            {2: Congestion("red", False, 9, 90), 3: Congestion("both", True, 500, 1550)},
+            {2: "red relative 9 90", 3: "both absolute 500 1550"},
         ),
     ],
 )
-def test_congestion(case: str, classes: dict[int, Congestion]) -> None:
-    assert parse.congestion(data(case)) == classes
+def test_congestion(case: str, classes: dict[int, str]) -> None:
+    expected = {Setting(Kind.CONGESTION, "1/1", number): value for number, value in classes.items()}
+    assert parse.congestion_classes(data(case), "1/1") == expected
 
 
-def test_trust_and_strict_classes_of_a_port() -> None:
-    assert parse.trust(data("guide/show_qos_interface_ethernet_1_1.json"), "1/1") == "L3"
-    assert parse.strict(data("guide/show_dcb_ets_1_1.json"), "1/1") == frozenset({6})
+@pytest.mark.parametrize("folder", ["guide", "release-3.6.5"])
+def test_trust_dscp_and_strict_classes_of_a_port(folder: str) -> None:
+    qos = data(f"{folder}/show_qos_interface_ethernet_1_1.json")
+    assert parse.trust(qos, "1/1") == "L3"
+    assert parse.dscp_map(qos, "1/1")[26] == 3
+    assert parse.strict_classes(data(f"{folder}/show_dcb_ets_1_1.json"), "1/1") == {6}
 
 
-def test_pfc_with_two_elements() -> None:
-    table = parse.pfc_table(data("guide/show_dcb_pfc.json"))
-    assert (table.enabled, table.priorities) == (True, frozenset({3}))
-    assert table.admin == {"1/1": "on", "1/2": "on"}
-    assert table.oper == {"1/1": "enabled", "1/2": "disabled"}
+@pytest.mark.parametrize(
+    ("case", "table"),
+    [
+        (
+            "guide/show_dcb_pfc.json",
+            PfcTable(True, frozenset({3}), {"1/1": "on", "1/2": "on"}, {"1/1": "enabled", "1/2": "disabled"}),
+        ),
+        (
+            "release-3.8/show_dcb_pfc.txt",
+            PfcTable(False, frozenset(), {"1/11/1": "auto"}, {"1/11/1": "disabled"}),
+        ),
+        (
+            "release-3.6.5/show_dcb_pfc.json",
+            PfcTable(
+                True,
+                frozenset({3, 4}),
+                {"1/1": "on", "1/1/2": "auto"},
+                {"1/1": "enabled", "1/1/2": "disabled"},
+            ),
+        ),
+    ],
+    ids=["two parts", "three parts and text before", "older layout"],
+)
+def test_pfc(case: str, table: PfcTable) -> None:
+    assert parse.pfc_table(data(case)) == table
 
 
-def test_pfc_with_three_elements_and_text_before() -> None:
-    table = parse.pfc_table(data("release-3.8/show_dcb_pfc.txt"))
-    assert (table.enabled, table.priorities) == (False, frozenset())
-    assert table.admin == {"1/11/1": "auto"}
+def test_neighbours() -> None:
+    assert parse.neighbours(data("cabling/show_lldp_remote.json")) == {
+        "1/1": "clx-mld-41.example",
+        "1/2": "clx-mld-42",
+    }
+    assert parse.neighbours(data("cabling/show_lldp_remote_older.json")) == {"1/2": "clx-mld-42"}
+
+
+def test_mac_table() -> None:
+    assert parse.mac_table(data("cabling/show_mac_address_table.json")) == {
+        "02:52:01:01:01:00": "1/1",
+        "02:52:01:01:02:aa": "1/2/1",
+        "00:40:a6:00:44:55": "1/7",
+    }
+
+
+def test_roce_mode() -> None:
+    shown = text("release-3.10/show_roce_lossless.txt")
+    assert parse.roce_mode(shown) == "lossless"
+    assert parse.roce_facts(shown) == {"trust": "L3", "ecn": GUIDE_ECN, "pfc": "3", "strict": "6"}
+    off = text("release-3.10/show_roce_off.txt")
+    assert parse.roce_mode(off) == "none"
+    assert set(parse.roce_facts(off).values()) == {"none"}
+    with pytest.raises(UnexpectedAnswer, match='no "RoCE mode"'):
+        parse.roce_mode("")
+
+
+def test_secrets_and_licences_are_masked() -> None:
+    lines = masked(text("mixed/show_running-config_secrets.txt")).splitlines()
+    assert lines == [
+        "   license install ********",
+        "   username admin password 7 ********",
+        "   radius-server key ********",
+        "   tacacs-server host 10.0.0.1 key 7 ********",
+        "   snmp-server community ********",
+        "   traffic pool roce type lossless",
+        "# ldap bind-password ********",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutException, ReadTimeout
@@ -12,10 +13,10 @@ from paramiko.ssh_exception import AuthenticationException, NoValidConnectionsEr
 
 from onyx.__main__ import main
 from onyx.errors import ConnectionFailed, HostKeyMismatch, LoginRefused, TimedOut, Unreachable
-from onyx.session import _known_host, _unreachable
+from onyx.session import _key, _known_host, _unreachable
 from onyx.wanted import Access
 
-ACCESS = Access("10.0.0.9", 2222, "admin", "ssh-ed25519 AAAAC3Nz lab", "secret-word", ("1/1",))
+ACCESS = Access("10.0.0.9", 2222, "admin", "secret-word", host_key="ssh-ed25519 AAAAC3Nz lab")
 
 
 class BadHostKeyException(SSHException):
@@ -82,17 +83,30 @@ def test_reasons(error: Exception, kind: type[Unreachable], says: str) -> None:
 
 @pytest.mark.parametrize(("port", "line"), [(22, "10.0.0.9 "), (2222, "[10.0.0.9]:2222 ")])
 def test_the_one_key_that_may_answer(port: int, line: str) -> None:
-    access = Access("10.0.0.9", port, "admin", "ssh-ed25519 AAAAC3Nz lab", "x", ("1/1",))
-    assert _known_host(access) == f"{line}ssh-ed25519 AAAAC3Nz\n"
+    assert _known_host("10.0.0.9", port, "ssh-ed25519 AAAAC3Nz lab") == f"{line}ssh-ed25519 AAAAC3Nz\n"
+
+
+def test_the_jump_host_is_named_as_such() -> None:
+    error = caused(NetmikoAuthenticationException("x"), AuthenticationException("Authentication failed."))
+    said = str(_unreachable(error, ACCESS, 7.0, "jump host"))
+    assert said == "the jump host at 10.0.0.9:2222 refuses the login of admin: check the user and the key"
+
+
+def test_a_text_that_is_no_key(tmp_path: Path) -> None:
+    with pytest.raises(SSHException, match="none that SSH understands"):
+        _key("hunter2", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 GOOD = """\
 address: '10.0.0.9'
+dscp_map: '26=3 48=6'
 ecn_maximum_kb: '1500'
 ecn_minimum_kb: '150'
 ecn_traffic_class: '3'
 host_key: 'ssh-ed25519 AAAAC3Nz'
 hostname: 'swx-mld-1-2'
+minimum_release: '3.6.1002'
 pfc_priority: '3'
 pool: 'roce'
 pool_memory_percent: '50.00'
@@ -100,6 +114,7 @@ pool_switch_priority: '3'
 pool_type: 'lossless'
 port: '22'
 ports: '1/1'
+roce: 'none'
 strict_traffic_class: '6'
 trust: 'L3'
 user: 'admin'
@@ -109,7 +124,7 @@ user: 'admin'
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (GOOD, "onyx apply: the switch's password is missing: set the variable ROCESTACK_SWITCH_PASSWORD\n"),
+        (GOOD, "onyx apply: the switch's password is missing: set the variable ROCESTACK_SWITCH_PASSWORD "),
         (GOOD.replace("'L3'", "'L9'"), "onyx apply: setting 'trust': found 'L9'"),
         (
             "nonsense\n",

@@ -64,6 +64,12 @@ VIOLATING: list[tuple[str, Rule, Resource, tuple[str, ...]]] = [
         ("operator/step: its stdin says to log in at address '10.0.0.1', but has no host_key",),
     ),
     (
+        "login over https with half a digest",
+        rules.host_key,
+        login(address="10.0.0.1", user="admin", certificate_sha256="ab" * 16),
+        ("its stdin says to log in at address '10.0.0.1', but has no host_key",),
+    ),
+    (
         "second login in stdin",
         rules.host_key,
         login(
@@ -160,6 +166,11 @@ CONFORMING: list[tuple[str, Rule, Resource]] = [
         remote({"host": "h", "hostKey": KEY, "proxy": {"host": "b", "hostKey": f"{KEY} name"}}),
     ),
     ("login in stdin", rules.host_key, login(address="10.0.0.1", user="admin", host_key=KEY)),
+    (
+        "login over https in stdin",
+        rules.host_key,
+        login(address="10.0.0.1", user="admin", certificate_sha256="ab" * 32),
+    ),
     ("an address that nobody logs in to", rules.host_key, login(address="10.0.0.1/24", mtu="9000")),
     ("stdin of another format", rules.host_key, local(create="cat", stdin="address 1")),
     ("docker", rules.host_key, engine("ssh://root@h", json.dumps(SSH_OPTIONS))),
