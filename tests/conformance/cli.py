@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -62,12 +63,23 @@ class Engine:
 
     def processes(self) -> list[str]:
         """Return the command lines of all processes that this engine started and that still run."""
+        return list(self._processes().values())
+
+    def end_orphans(self) -> None:
+        """End what a killed CLI leaves running: its language host does not notice that it is alone."""
+        for pid in self._processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self.processes() == [], 10, "the killed CLI's helpers end")
+
+    def _processes(self) -> dict[int, str]:
         mark = f"PULUMI_HOME={self.folder / 'home'}".encode()
-        found = []
+        found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    words = (folder / "cmdline").read_bytes()
+                    found[int(folder.name)] = words.replace(b"\0", b" ").decode()
             except OSError:
                 continue  # it ended, or is another user's
         return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -55,16 +54,6 @@ def stop(machine: Host) -> None:
 def start(machine: Host) -> None:
     run("docker", "start", machine.container)
     wait_until(machine.answers, 30, "sshd answers again")
-
-
-def end_orphans(engine: Engine) -> None:
-    """End what a killed CLI leaves running here: its language host does not notice."""
-    mark = f"PULUMI_HOME={engine.folder / 'home'}".encode()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                os.kill(int(folder.name), signal.SIGKILL)
-    wait_until(lambda: engine.processes() == [], 10, "the killed run's helpers end")
 
 
 def chain(machine: Host, name: str, pause: float = 0) -> list[dict[str, object]]:
@@ -177,7 +166,7 @@ def test_what_a_killed_up_was_making_is_taken_down_too(stack: Stack, machines: t
     assert f"half made by a run that was killed, taken back too: {DEAD}/{STEPS[1]}" in said
     assert files(one) == ""
     assert stack.state() == {}
-    end_orphans(stack.engine)
+    stack.engine.end_orphans()
 
 
 def test_the_lock_of_a_run_that_goes_on_is_kept(stack: Stack, machines: tuple[Host, Host]) -> None:
