@@ -8,8 +8,39 @@
 declare -A had=() own=()
 records=/var/lib/rocestack
 
+# One script of ours at a time on a host: one that a killed run left behind must not go on beside the next. The file
+# names the process whose turn it is, and when that began; /run does not outlive a boot.
+turn=/run/rocestack-turn
+
+began_at() {
+  local fields=()
+  if [[ -r /proc/$1/stat ]]; then
+    read -ra fields < <(sed 's/.*) //' "/proc/$1/stat")
+  fi
+  # A zombie has ended too.
+  if [[ ${fields[0]:-Z} == Z ]]; then
+    printf 'gone'
+  else
+    printf '%s' "${fields[19]}"
+  fi
+}
+
+alone() {
+  local pid began
+  [[ -r $turn ]] || return 0
+  read -r pid began <"$turn" || return 0
+  [[ ! $pid =~ ^[0-9]+$ || $pid == "$$" || $(began_at "$pid") != "$began" ]]
+}
+
+take_turn() {
+  wait_for 900 alone ||
+    die "a script of an earlier run still works on this host: process $(<"$turn")." "wait until it ends, or end it, then run the same command again."
+  printf '%s %s\n' "$$" "$(began_at "$$")" >"$turn"
+}
+
 record_read() {
   local line
+  take_turn
   had=() own=()
   [[ -e $records/$step ]] || return 0
   while IFS= read -r line; do
