@@ -39,7 +39,7 @@ test: setup  ## set up, then run all checks and tests, the lab included
 	@. ./activate lab && $(PYTEST) tests/switch -m smoke
 	@. ./activate lab && $(PYTEST) tests/nodes -m smoke
 	@. ./activate lab && $(PYTEST) tests/metal -m smoke
-	@. ./activate lab && $(PYTEST) -x tests/lab
+	@. ./activate lab && $(PYTEST) -x tests/lab -m 'not full'
 
 test-unit: setup  ## run the checks and tests that need no Docker engine
 	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
@@ -50,6 +50,7 @@ test-full: test  ## run all checks and each table of tests in full
 	@. ./activate lab && $(PYTEST) tests/switch -m 'not smoke'
 	@. ./activate lab && $(PYTEST) tests/nodes -m 'not smoke'
 	@. ./activate lab && $(PYTEST) tests/metal -m 'not smoke'
+	@. ./activate lab && $(PYTEST) tests/lab -m full
 
 about:  ## say what was chosen: CLI, plugins, Docker engine, state
 	@$(ENGINE) about
