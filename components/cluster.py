@@ -11,9 +11,11 @@ from pydantic import SecretStr
 
 from components.caffe2_image import BUILD_STEP, OPERATOR
 from components.context import Cluster, HostContext, SwitchContext
+from components.gpu_host import preflight_settings
 from components.host_step import LOCAL, StepId, recorded_step
 from components.observation import Observations, observe
 from components.operator_files import operator_file
+from components.preflight import check_fitness, new_hosts
 from facts import fabric
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation
@@ -48,7 +50,8 @@ def open_cluster(stack: Stack, stack_name: str, checkpoint: Checkpoint, machines
     stack = machines.stack or stack
     there = {name: access for name, access in machines.hosts.items() if name not in machines.absent}
     switch = machines.switch if machines.switch.name not in machines.absent else None
-    found = observe(checkpoint, there, switch)
+    found = observe(checkpoint, there, switch, preflight_settings(stack, stack_name))
+    check_fitness(found.hosts, new_hosts(checkpoint, there), frozenset(machines.nodes))
     registry = machines.registry
     return Cluster(
         stack=stack,
@@ -167,13 +170,16 @@ def report(cluster: Cluster) -> None:
         pulumi.log.warn(f"drift: {one}")
     for one in cluster.unsettled:
         pulumi.log.warn(f"not in sync, but no drift: {one}")
+    new = new_hosts(cluster.checkpoint, cluster.hosts)
     for context in cluster.hosts.values():
         observation = context.observation
         if observation is not None and context.unreachable:
-            pulumi.log.warn(
-                f"{context.host.name} is unreachable ({observation.reason}); "
-                "its settings are kept as recorded and count neither as in sync nor as drift"
+            kept = (
+                "nothing was applied to it yet"
+                if context.host.name in new
+                else "its settings are kept as recorded and count neither as in sync nor as drift"
             )
+            pulumi.log.warn(f"{context.host.name} is unreachable ({observation.reason}); {kept}")
     if cluster.switch.unreachable is not None:
         pulumi.log.warn(f"{cluster.switch.access.name} is unreachable ({cluster.switch.unreachable})")
     _report_fabric(cluster)

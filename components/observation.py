@@ -16,11 +16,15 @@ from facts.observe import HostObservation, observe_hosts
 from onyx.errors import OnyxError, WantedError
 from onyx.observe import Observation, read_switch
 from onyx.wanted import read_access, read_wanted
+from settings import flat
 from settings.models import HostAccess, SwitchAccess
 
 # Every step whose facts a host is asked for, in the order in which `up` applies them.
 HOST_STEPS = (
+    "gpu_host.preflight",
+    "gpu_host.apt",
     "gpu_host.nouveau",
+    "gpu_host.driver",
     "ofed_stack.packages",
     "ofed_stack.address",
     "ofed_stack.qos",
@@ -29,6 +33,7 @@ HOST_STEPS = (
     "caffe2_image.pull",
     "training_job.dataset",
 )
+PREFLIGHT = HOST_STEPS[0]
 _DEADLINE_S = 20.0
 
 
@@ -42,18 +47,18 @@ class Observations:
 
 
 def observe(
-    checkpoint: Checkpoint, hosts: Mapping[str, HostAccess], switch: SwitchAccess | None
+    checkpoint: Checkpoint,
+    hosts: Mapping[str, HostAccess],
+    switch: SwitchAccess | None,
+    preflight: Mapping[str, str],
 ) -> Observations:
     """Return what is on the given hosts and the switch, one round trip each, all in parallel.
 
-    A machine to which nothing was ever applied is not asked: it has nothing that could have drifted, and
-    it may not be there yet.
+    A host to which nothing was ever applied has nothing that could have drifted: it is asked whether it is
+    fit for the stack, by the settings `preflight` of that step. Such a switch is not asked.
     """
-    asked = {}
-    for name, access in hosts.items():
-        applied = _applied_lines(checkpoint, name)
-        if applied:
-            asked[name] = (access, applied)
+    first = "".join(f"{PREFLIGHT}.{line}\n" for line in flat.render(preflight).splitlines())
+    asked = {name: (access, _applied_lines(checkpoint, name) or first) for name, access in hosts.items()}
     on_switch = None if switch is None else _switch_applied(checkpoint, switch)
     # The program already runs inside an event loop of the engine's SDK, so this one needs its own thread.
     with ThreadPoolExecutor(max_workers=2) as pool:

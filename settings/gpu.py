@@ -20,9 +20,16 @@ class Upgrade(StrEnum):
 
 
 class Apt(Section):
-    """The hosts' own packages (guide: "Update the host")."""
+    """The hosts' own packages (guide: "Update Ubuntu Software Packages").
+
+    Packages on hold stay as they are, and no package is removed. A new kernel is a reason to reboot.
+    """
 
     upgrade: Upgrade = Upgrade.NONE
+
+
+# The guide: "The 390 (or later) NVIDIA drivers must be installed".
+OLDEST_DRIVER = 390
 
 
 class GpuDriver(StrEnum):
@@ -36,7 +43,8 @@ class GpuDriver(StrEnum):
 class Gpu(Section):
     """What a host's GPUs need before anything else (guide: "Install the NVIDIA Drivers").
 
-    `version` is the driver's, as its module shows it. `count` and `model` say what each host must have.
+    `version` is the driver's, as its module shows it. `count`, `model` and the least `compute_capability` say
+    what each host must have; `model` lists different ones with commas, in the alphabet's order.
     """
 
     driver: GpuDriver = GpuDriver.NONE
@@ -58,7 +66,11 @@ class RebootPolicy(StrEnum):
 
 
 class Reboot(Section):
-    """Reboots follow observed need only; `deadline_seconds` is how long a host may take to come back."""
+    """Reboots follow observed need only; `deadline_seconds` is how long a host may take to come back.
+
+    With the policy `ask` that is how long somebody has to reboot it; with `never` what needs the reboot stays
+    pending, which `up` and `preview` say.
+    """
 
     policy: RebootPolicy = RebootPolicy.AUTO
     deadline_seconds: Annotated[int, Field(ge=30, le=7200)] = 900

@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Any
 
 from settings.docker import Docker, DockerFlavour, GpuRuntime
-from settings.gpu import Gpu, GpuDriver
+from settings.gpu import OLDEST_DRIVER, Gpu, GpuDriver
 from settings.models import (
     Access,
     Device,
@@ -304,6 +304,29 @@ def _lab_ports_apart(hosts: tuple[Host, ...], registry: Registry, lab: Lab | Non
         )
 
 
+def _driver_has_its_source(gpu: Gpu, lab: Lab | None) -> Iterable[Problem]:
+    given = {
+        "version": gpu.version,
+        "package": gpu.package,
+        "repository": gpu.repository,
+        "package_version": gpu.package_version,
+    }
+    needed = {
+        GpuDriver.NONE: (),
+        GpuDriver.LOCAL_REPO: ("version", "package"),
+        GpuDriver.REPO: ("version", "repository"),
+    }[gpu.driver]
+    allowed = {*needed, *(() if gpu.driver is GpuDriver.NONE else ("package_version",))}
+    for name, value in given.items():
+        if value is None and name in needed and lab is None:
+            yield Problem(f"gpu.{name}", None, f"is required with gpu.driver {gpu.driver.value}")
+        if value is not None and name not in allowed:
+            shown_value = value if isinstance(value, str) else "…"
+            yield Problem(f"gpu.{name}", shown_value, f"is of no use with gpu.driver {gpu.driver.value}")
+    if gpu.version is not None and int(gpu.version.split(".")[0]) < OLDEST_DRIVER:
+        yield Problem("gpu.version", gpu.version, f"is too old; allowed is {OLDEST_DRIVER} or later")
+
+
 _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("hosts",), _hosts_differ),
     (("hosts",), _container_subnet_size),
@@ -316,6 +339,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("training",), _known_depth),
     (("training", "gpu", "docker", "image"), _training_has_its_hardware),
     (("docker", "gpu", "lab"), _docker_has_its_sources),
+    (("gpu", "lab"), _driver_has_its_source),
     (("hosts", "network", "lab"), _subnets_apart),
     (("hosts", "switch", "access", "lab"), _metal_is_reachable),
     (("hosts", "registry", "lab"), _lab_ports_apart),

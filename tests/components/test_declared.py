@@ -18,7 +18,7 @@ def program() -> Program:
 
 def test_every_remote_step_has_apply_remove_and_a_checked_host_key(program: Program) -> None:
     steps = [one for one in program.by_urn.values() if one.type == "command:remote:Command"]
-    assert len(steps) == 2 * 8
+    assert len(steps) == 2 * 9
     for one in steps:
         assert one.inputs["create"] == one.inputs["update"]
         assert one.inputs["delete"] not in ("", one.inputs["create"])

@@ -141,6 +141,7 @@ def test_a_new_lab_node_is_configured_in_the_same_up(applied: Program) -> None:
     assert {name for name in changed if name.startswith("clx-mld-42/") and "." in name} == {
         f"clx-mld-42/{step}"
         for step in (
+            "gpu_host.preflight",
             *("gpu_host.nouveau", "gpu_host.nouveau.wait", "gpu_host.nouveau.verify"),
             *("ofed_stack.packages", "ofed_stack.address", "ofed_stack.qos"),
             *("docker_host.engine", "docker_host.routes", "caffe2_image.pull", "training_job.dataset"),

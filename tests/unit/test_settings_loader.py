@@ -51,6 +51,7 @@ def _set(*path: Any, value: Any) -> Callable[[Sections], None]:
     return change
 
 
+_PACKAGE = {"source": "/share/driver.deb", "sha256": "0" * 64}
 _MIRROR = {
     "url": "http://mirror/docker/",
     "suite": "bookworm",
@@ -95,6 +96,9 @@ _MIRROR = {
             _set("docker", value={"runtime": "container-toolkit"}),
             "docker.runtime = 'container-toolkit': needs an",
         ),
+        (_set("gpu", value={"driver": "local-repo", "version": "384.90"}), "allowed is 390 or later"),
+        (_set("gpu", value={"driver": "none", "version": "390.12"}), "is of no use with gpu.driver none"),
+        (_set("gpu", value={"driver": "repo", "package": _PACKAGE}), "gpu.package = '…': is of no use with"),
         (_set("lab", "registry_port", value=22401), "is one of the SSH ports 22400 to 22402"),
         (_set("registry", "push_address", value="10.0.0.1:5000"), "is not the lab's registry"),
         (_set("hosts", value=[]), "at least 1"),
@@ -118,6 +122,24 @@ def test_more_shards_than_gpus_are_refused() -> None:
     sections["training"]["shards_per_host"] = 5
     with pytest.raises(SettingsError, match=r"shards_per_host = 5: .* at most gpu.count = 4"):
         parse(sections, "Pulumi.roce100g.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        ({"package": None}, ["gpu.package"]),
+        ({"version": None, "package": None}, ["gpu.version", "gpu.package"]),
+        ({"driver": "repo", "package": None}, ["gpu.repository"]),
+    ],
+)
+def test_a_driver_on_metal_needs_its_source(change: Sections, missing: list[str]) -> None:
+    document = yaml.safe_load((LAB_FILE.with_name("Pulumi.roce100g.yaml")).read_text())
+    sections = {key.partition(":")[2]: value for key, value in document["config"].items()}
+    parse(sections, "Pulumi.roce100g.yaml")
+    sections["gpu"] |= change
+    with pytest.raises(SettingsError) as caught:
+        parse(sections, "Pulumi.roce100g.yaml")
+    assert [problem.path for problem in caught.value.problems] == missing
 
 
 def test_all_errors_come_at_once(sections: Sections) -> None:
