@@ -1,4 +1,4 @@
-"""The lab's commands: ``python -m lab setup | wait | summary | switch | clean``."""
+"""The lab's commands: ``python -m lab setup | wait | summary | switch | fault | faults | clean``."""
 
 from __future__ import annotations
 
@@ -38,12 +38,27 @@ def main(arguments: list[str]) -> int:
             from lab.summary import read_outputs, summarise  # noqa: PLC0415
 
             print(summarise(read_outputs(STACK_NAME)), end="")
+        case ["fault", machine, name]:
+            from lab.faults import switch  # noqa: PLC0415
+
+            print(switch(machine, name, "on"))
+        case ["fault", machine, name, state, *rest] if len(rest) <= 1:
+            from lab.faults import switch  # noqa: PLC0415
+
+            print(switch(machine, name, state, *rest))
+        case ["faults"]:
+            from lab.faults import active, listing  # noqa: PLC0415
+
+            print(listing(active()), end="")
         case ["switch", *rest]:
             from lab.switch_service import run  # noqa: PLC0415
 
             return run(rest)
         case _:
-            print("usage: python -m lab setup | wait | summary | switch … | clean", file=sys.stderr)
+            print(
+                "usage: python -m lab setup | wait | summary | switch … | fault … | faults | clean",
+                file=sys.stderr,
+            )
             return 64
     return 0
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lab.hardware.faults import UNTIL_REBOOT
 from lab.hardware.modules import RefusedError, files_of, insert
 from lab.hardware.state import Machine
 
@@ -28,13 +29,18 @@ def boot(arguments: Sequence[str]) -> int:
     with machine.change_runtime() as runtime:
         runtime["kernel"] = kernel
     with machine.change_hardware() as hardware:
+        for name in UNTIL_REBOOT:
+            hardware["faults"].pop(name, None)
         for setting in hardware["firmware"].values():
             setting["current"] = setting["next"]
     with tempfile.TemporaryDirectory() as scratch:
         if machine.gpus():
             configuration = unpacked(BOOT / f"initrd.img-{kernel}", Path(scratch))
-            allowed = machine.fault("nouveau-returns") is not None
-            load(machine, kernel, "nouveau", None if allowed else configuration, blacklist=not allowed)
+            if machine.fault("nouveau-returns") is not None:
+                # Without any setting: neither a blacklist nor an alias keeps it out.
+                configuration = Path(scratch) / "none"
+                configuration.mkdir()
+            load(machine, kernel, "nouveau", configuration)
     if machine.gpus():
         load(machine, kernel, "nouveau")
         for name in ("nvidia", "nvidia_uvm"):
@@ -69,11 +75,9 @@ def unpacked(image: Path, scratch: Path) -> Path:
     return merged
 
 
-def load(
-    machine: Machine, kernel: str, name: str, configuration: Path | None = None, *, blacklist: bool = True
-) -> None:
+def load(machine: Machine, kernel: str, name: str, configuration: Path | None = None) -> None:
     """Load a module as udev does: blacklists count, and a refusal stops nothing."""
-    files, status, _ = files_of(kernel, name, blacklist, configuration)
+    files, status, _ = files_of(kernel, name, True, configuration)
     missing = name.startswith("nvidia") and machine.fault("driver-module-missing") is not None
     if status or missing:
         return

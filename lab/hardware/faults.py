@@ -51,6 +51,9 @@ FAULTS: dict[str, Fault] = {
     "vendor-slow": Fault(VENDOR, "each download begins after this long", "SECONDS", "5"),
 }
 
+# What a reboot ends by itself: a mount, a process, and the engine's end of a cable that is made anew.
+UNTIL_REBOOT = ("link-down", "apt-locked", "disk-full")
+
 
 def fault(arguments: Sequence[str]) -> int:
     """`is NAME` prints its argument or ends with 1; `set NAME on|off [ARGUMENT]` switches; `list` prints."""
