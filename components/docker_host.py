@@ -14,7 +14,7 @@ from components.apt_repository import repository_lines
 from components.context import Cluster, HostContext
 from components.host_step import host_step, waits_for
 from components.operator_files import operator_file
-from settings.docker import DockerFlavour
+from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.models import Host, Stack
 
 
@@ -40,6 +40,23 @@ def bridge_address(host: Host) -> str:
     return f"{next(host.container_subnet.hosts())}/{host.container_subnet.prefixlen}"
 
 
+def runtime_lines(docker: Docker) -> dict[str, str]:
+    """Return what the step for the GPU runtime is told; the stack asks for one."""
+    cdi = docker.runtime is GpuRuntime.CONTAINER_TOOLKIT
+    return {
+        "runtime": docker.runtime.value,
+        **_pinned(docker.runtime_version),
+        **repository_lines(docker.runtime_repository),
+        "registered": "nvidia",
+        "cdi": "nvidia.com/gpu=all" if cdi else "none",
+    }
+
+
+def _pinned(version: str | None) -> dict[str, str]:
+    """Return the lines of a package's version: a pinned one is held."""
+    return {"version": version or "any", "hold": "no" if version is None else "yes"}
+
+
 class DockerHost(pulumi.ComponentResource):
     """One host's Docker engine, trusting the stack's registry, reachable from the other hosts' containers."""
 
@@ -52,9 +69,8 @@ class DockerHost(pulumi.ComponentResource):
             "docker_host.engine",
             {
                 "package": docker.flavour.value,
-                "version": docker.version or "any",
-                "hold": "no" if docker.version is None else "yes",
-                **repository_lines(docker.repository if docker.flavour == DockerFlavour.CE else None),
+                **_pinned(docker.version),
+                **repository_lines(docker.repository if docker.flavour is DockerFlavour.CE else None),
                 "storage_driver": "overlay2",
                 "bip": bridge_address(context.host),
                 "registry": stack.registry.address,
@@ -64,7 +80,7 @@ class DockerHost(pulumi.ComponentResource):
             parent=self,
             depends_on=after,
         )
-        self.ready = host_step(
+        routed = host_step(
             cluster,
             context,
             "docker_host.routes",
@@ -79,6 +95,17 @@ class DockerHost(pulumi.ComponentResource):
             parent=self,
             depends_on=[engine],
         )
+        # The last step, which whoever runs containers here waits for.
+        self.ready = routed
+        if docker.runtime is not GpuRuntime.NONE:
+            self.ready = host_step(
+                cluster,
+                context,
+                "docker_host.runtime",
+                runtime_lines(docker),
+                parent=self,
+                depends_on=[routed],
+            )
         self.register_outputs({"container_subnet": str(context.host.container_subnet)})
 
 

@@ -30,6 +30,7 @@ HOST_STEPS = (
     "ofed_stack.qos",
     "docker_host.engine",
     "docker_host.routes",
+    "docker_host.runtime",
     "caffe2_image.pull",
     "training_job.dataset",
 )

@@ -20,14 +20,24 @@ packages_there() {
   done
 }
 
-# engine_packages FLAVOUR: the installed packages of that engine, one a line; a pinned engine holds them all.
-engine_packages() {
-  case $1 in
-    docker.io) packages_there docker.io docker-cli containerd runc ;;
-    docker-ce) packages_there docker-ce docker-ce-cli docker-ce-rootless-extras containerd.io ;;
-  esac
-}
-
 package_version() { dpkg-query -W -f '${Version}' "$1"; }
+
+# pinned_facts PACKAGE: version and hold of the package, where they are pinned.
+pinned_facts() {
+  local held
+  [[ ${want[version]:-any} != any ]] || return 0
+  if [[ -z $(packages_there "$1") ]]; then
+    fact version absent
+    fact hold no
+    return
+  fi
+  fact version "$(package_version "$1")"
+  held=$(apt-mark showhold "$1")
+  if [[ -n $held ]]; then
+    fact hold yes
+  else
+    fact hold no
+  fi
+}
 
 bridge_addresses() { ip -4 -o address show dev docker0 2>/dev/null | awk '{ print $4 }'; }

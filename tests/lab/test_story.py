@@ -106,10 +106,18 @@ def test_containers_on_two_nodes_reach_each_other(lab: LabCluster) -> None:
     address = lab.on(SECOND, "docker", "inspect", "-f", "{{.NetworkSettings.IPAddress}}", target).strip()
     assert address.startswith("172.30.42.")
     try:
-        ask = ("docker", "run", "--rm", image, "redis-cli", "-h", address, "ping")
+        ask = ("docker", "run", "--rm", image, "timeout", "5", "redis-cli", "-h", address)
         wait_until(
-            lambda: "PONG" in lab.on(HEAD, *ask, check=False), 30, "an answer from the other container"
+            lambda: "PONG" in lab.on(HEAD, *ask, "ping", check=False),
+            30,
+            "an answer from the other container",
         )
+        # The receiver sees the sending container, not its node.
+        assert " addr=172.30.41." in lab.on(HEAD, *ask, "client", "list")
+        lab.on(HEAD, "ip", "route", "del", "172.30.42.0/24")
+        assert "PONG" not in lab.on(HEAD, *ask, "ping", check=False)
+        lab.on(HEAD, "systemctl", "restart", "rocestack-routes.service")
+        assert "PONG" in lab.on(HEAD, *ask, "ping")
     finally:
         lab.on(SECOND, "docker", "rm", "-f", target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -38,36 +39,36 @@ ROUTES = {
 _FIRST_START = ("file /etc/docker/key.json", "folder /etc/cni", "folder /etc/cni/net.d")
 
 
-def _seen(node: Node) -> dict[str, str]:
+def seen(node: Node) -> dict[str, str]:
     return {thing: state for thing, state in node.photograph().items() if thing not in _FIRST_START}
 
 
 @pytest.mark.smoke
 def test_the_engine_is_set_once_and_can_be_taken_back(node: Node) -> None:
-    before = _seen(node)
+    before = seen(node)
     said = node.apply("docker_host.engine", ENGINE)
     assert "bridge 172.30.41.1/24, overlay2" in said
     assert node.differences("docker_host.engine", ENGINE) == {}
-    once = _seen(node)
+    once = seen(node)
     started = node.run("systemctl show -P ActiveEnterTimestampMonotonic docker.service")
     node.apply("docker_host.engine", ENGINE)
-    assert _seen(node) == once
+    assert seen(node) == once
     assert node.run("systemctl show -P ActiveEnterTimestampMonotonic docker.service") == started
     # The check's image does not stay.
     assert node.run("docker images --quiet") == ""
     node.remove("docker_host.engine", ENGINE)
-    assert _seen(node) == before
+    assert seen(node) == before
 
 
 def test_routes_are_set_once_survive_a_reboot_and_can_be_taken_back(node: Node) -> None:
     node.apply("ofed_stack.address", ADDRESS)
     node.apply("docker_host.engine", ENGINE)
-    before = _seen(node)
+    before = seen(node)
     node.apply("docker_host.routes", ROUTES)
-    once = _seen(node)
+    once = seen(node)
     assert node.differences("docker_host.routes", ROUTES) == {}
     node.apply("docker_host.routes", ROUTES)
-    assert _seen(node) == once
+    assert seen(node) == once
     # The engine makes its chains anew, and ours come after it.
     node.run("systemctl restart docker")
     wait_until(lambda: node.differences("docker_host.routes", ROUTES) == {}, 30, "our rules after a restart")
@@ -75,4 +76,105 @@ def test_routes_are_set_once_survive_a_reboot_and_can_be_taken_back(node: Node) 
     assert node.differences("docker_host.routes", ROUTES) == {}
     assert node.differences("docker_host.engine", ENGINE) == {}
     node.remove("docker_host.routes", ROUTES)
-    assert _seen(node) == before
+    assert seen(node) == before
+
+
+def test_the_guides_policy_is_set_and_given_back(node: Node) -> None:
+    node.run("iptables -P FORWARD DROP")
+    before, wanted = seen(node), {**ROUTES, "forward_policy": "accept"}
+    node.apply("docker_host.routes", wanted)
+    assert node.differences("docker_host.routes", wanted) == {}
+    node.run("iptables -P FORWARD DROP")
+    assert node.differences("docker_host.routes", wanted) == {"forward_policy": ("drop", "accept")}
+    node.apply("docker_host.routes", wanted)
+    assert node.differences("docker_host.routes", wanted) == {}
+    # In-place, back to rules of our own: the policy is again what it was.
+    node.apply("docker_host.routes", ROUTES)
+    assert "-P FORWARD DROP" in node.run("iptables -S FORWARD")
+    node.remove("docker_host.routes", ROUTES)
+    assert seen(node) == before
+
+
+# An image of the host's own perl: a container that tells who calls, and one that calls.
+_IMAGE = r"""
+{
+  ldd /usr/bin/perl | grep -oE '/[^ ]+'
+  dpkg -L perl-base | grep -E '^/usr/(bin/perl$|lib/.*\.(pm|pl|so)$)'
+} |
+  sed 's,^/,,' | tar -C / -ch -T - | docker import - perl:1 >/dev/null
+"""
+_TELL = (
+    "$s = IO::Socket::INET->new(Listen => 5, LocalPort => 7000, ReuseAddr => 1) or die; "
+    "while ($c = $s->accept) { print $c $c->peerhost; close $c }"
+)
+_CALL = (
+    "$s = IO::Socket::INET->new(PeerAddr => shift, PeerPort => 7000, Timeout => 3) or exit 1; "
+    '$seen = <$s> or exit 1; print $s->sockhost, " is seen as ", $seen'
+)
+
+
+@dataclass
+class Containers:
+    """One container on the second node that tells who calls it, and how to call it from the first."""
+
+    caller: Node
+    called: Node
+    address: str
+
+    def answer(self) -> str:
+        """Return the caller's own address and the one it is seen with; nothing when no call gets through."""
+        return self.caller.script(
+            f"docker run --rm perl:1 /usr/bin/perl -MIO::Socket::INET -e '{_CALL}' {self.address}"
+        ).stdout
+
+
+@pytest.fixture(scope="module")
+def containers(pair: list[Node]) -> Containers:
+    """Return two nodes with everything that containers need to reach each other."""
+    for node, number, other in zip(pair, (41, 42), (42, 41), strict=True):
+        node.apply("ofed_stack.address", {**ADDRESS, "address": f"31.31.31.{number}/24"})
+        node.apply("docker_host.engine", {**ENGINE, "bip": f"172.30.{number}.1/24"})
+        node.apply("docker_host.routes", _routes(number, other))
+        node.run(_IMAGE)
+    first, second = pair
+    name = second.run(f"docker run -d perl:1 /usr/bin/perl -MIO::Socket::INET -e '{_TELL}'").strip()
+    address = second.run(f"docker inspect -f '{{{{.NetworkSettings.IPAddress}}}}' {name}").strip()
+    return Containers(first, second, address)
+
+
+def _routes(number: int, other: int) -> dict[str, str]:
+    return {
+        **ROUTES,
+        "subnet": f"172.30.{number}.0/24",
+        "routes": f"172.30.{other}.0/24 via 31.31.31.{other}",
+        "forward": f"accept 172.30.{other}.0/24",
+    }
+
+
+def test_containers_of_two_nodes_see_each_others_own_addresses(containers: Containers) -> None:
+    answer = containers.answer()
+    caller, _, seen_as = answer.partition(" is seen as ")
+    assert caller.startswith("172.30.41."), answer
+    assert seen_as == caller
+
+
+def test_without_the_route_there_is_no_way(containers: Containers) -> None:
+    assert containers.answer()
+    containers.caller.run("ip route del 172.30.42.0/24")
+    assert containers.answer() == ""
+    containers.caller.apply("docker_host.routes", _routes(41, 42))
+    assert containers.answer()
+
+
+def test_a_drop_as_of_docker_28_does_not_hit_the_peers(containers: Containers) -> None:
+    drop = f"PREROUTING -d {containers.address}/32 ! -i docker0 -j DROP"
+    containers.called.run(f"iptables -t raw -A {drop}")
+    assert containers.answer()
+    assert containers.called.differences("docker_host.routes", _routes(42, 41)) == {}
+    containers.called.run("iptables -t raw -D PREROUTING -j ROCESTACK")
+    assert containers.answer() == ""
+    found = containers.called.differences("docker_host.routes", _routes(42, 41))
+    assert found["forward"][0].endswith("(but Docker drops them first)")
+    containers.called.apply("docker_host.routes", _routes(42, 41))
+    assert containers.answer()
+    containers.called.run(f"iptables -t raw -D {drop}")
