@@ -37,6 +37,8 @@ def test_every_create_is_planned_and_up_refuses_placeholders(cli: Cli, config_fi
     assert "Traceback" not in said
     assert "still placeholders: hosts[0].host_key" in said
     told = said.partition("\nDiagnostics:\n")[2]
+    for host in HOSTS:
+        assert told.count(f"{host} is unreachable") == 1, said
     assert told.count("access.private_key_file = ") == told.count("registry.ca_file = ") == 1, said
 
     status, plan = cli.run("preview", *given, "--json")
