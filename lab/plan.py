@@ -13,6 +13,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.files import LAB, LabFiles, digest
 from settings.models import Host, Lab, Stack
+from settings.ofed import OfedFlavour
 
 REGISTRY = "registry"
 # Where the lab's vendors publish what hosts install: http://vendor/ on the management network.
@@ -248,6 +249,8 @@ def _node(site: _Site, host: Host, place: int, cable: _Cable) -> Machine:
             "LAB_ROLE": "node",
             "LAB_CABLES": f"{interface},{cable.host_end},{cable.host_mac}",
             "LAB_DATA_INTERFACE": interface,
+            # The distribution has no mlnx_qos, and no way to set all that the stack wants without it.
+            "LAB_OFED_TOOLS": "yes" if site.stack.ofed.flavour is OfedFlavour.INBOX else "no",
         },
     )
 

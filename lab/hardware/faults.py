@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ NODE, VENDOR = "node", "vendor"
 _TOOL_PLACES = ("/usr/local/sbin/mlnx_qos", "/usr/bin/mlnx_qos")
 _SLOW_SSH = Path("/etc/ssh/sshd_config.d/lab-fault.conf")
 _APT_LOCKER = "lab-apt-locked"
+_LOCK_DEADLINE_S = 30
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,18 @@ def _lock_apt(argument: str | None) -> None:
     subprocess.run(
         ["systemd-run", "--quiet", "--collect", f"--unit={_APT_LOCKER}", "python3", "-c", hold], check=True
     )
+    end = time.monotonic() + _LOCK_DEADLINE_S
+    while not _locked() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _locked() -> bool:
+    with open("/var/lib/dpkg/lock-frontend", "w") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _fill_disk(argument: str | None) -> None:

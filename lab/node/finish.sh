@@ -2,9 +2,10 @@
 # The last step of the image: what a container must not run is masked, and what is its own is not shared.
 set -euo pipefail
 
-# A tool's stand-in answers to the tool's name.
-install -m 0755 /usr/local/sbin/mlnx_qos.py /usr/local/sbin/mlnx_qos
-rm /usr/local/sbin/mlnx_qos.py
+# The tools of the card: the vendors' packages are made out of them.
+install -d /usr/lib/rocestack-lab/tools
+mv /usr/local/sbin/mlnx_qos.py /usr/local/sbin/cma_roce* /usr/lib/rocestack-lab/tools/
+chmod 0755 /usr/lib/rocestack-lab/tools/mlnx_qos.py
 
 # The host key of each node is mounted; the image's own would be the same on all nodes.
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
@@ -41,7 +42,3 @@ done
 printf 'deb [trusted=yes] file:/usr/lib/rocestack-lab/archive ./\n' > /etc/apt/sources.list.d/lab.list
 apt-get update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/lab.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
 apt-get install --yes --no-install-recommends linux-image-6.1.0-41-lab
-
-# The tools of the card, out of which the vendors' packages are made.
-install -D -m 0755 -t /usr/lib/rocestack-lab/tools /usr/local/sbin/cma_roce /usr/local/sbin/mlnx_qos
-mv /usr/lib/rocestack-lab/tools/mlnx_qos /usr/lib/rocestack-lab/tools/mlnx_qos.py

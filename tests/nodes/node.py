@@ -53,6 +53,8 @@ class _Place:
     hostname: str
     cable_end: str
     mac: str
+    # The card's tools are there without OFED, as in a stack of the flavour inbox.
+    ofed_tools: bool
 
 
 def wait_until(true: Callable[[], bool], deadline: float, what: str) -> None:
@@ -229,8 +231,13 @@ def _network(client: docker.DockerClient, name: str, subnet: IPv4Network) -> Any
 
 
 @contextlib.contextmanager
-def site(client: docker.DockerClient, image: str, hostnames: Sequence[str]) -> Iterator[list[Node]]:
-    """Start nodes that share one cable (their data interfaces) and a management network; end them after."""
+def site(
+    client: docker.DockerClient, image: str, hostnames: Sequence[str], *, ofed_tools: bool = True
+) -> Iterator[list[Node]]:
+    """Start nodes that share one cable (their data interfaces) and a management network; end them after.
+
+    Without `ofed_tools` mlnx_qos and what belongs to it come with OFED alone.
+    """
     name = f"test-nodes-{secrets.token_hex(4)}"
     management, cable, subnet = _site_networks(client, name)
     containers = []
@@ -242,7 +249,7 @@ def site(client: docker.DockerClient, image: str, hostnames: Sequence[str]) -> I
             nodes = []
             for number, hostname in enumerate(hostnames, start=10):
                 end = str(subnet.network_address + number)
-                place = _Place(name, hostname, end, f"02:52:01:01:{number:02x}:00")
+                place = _Place(name, hostname, end, f"02:52:01:01:{number:02x}:00", ofed_tools)
                 containers.append(_start(client, image, place, keys))
                 nodes.append(Node(f"{name}-{hostname}", hostname, keys))
             for node in nodes:
@@ -276,6 +283,7 @@ def _start(client: docker.DockerClient, image: str, place: _Place, keys: Path) -
     command += ["--cgroupns=private", "--restart=always"]
     command += ["--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec"]
     command += ["--env", "LAB_ROLE=node", "--env", f"LAB_DATA_INTERFACE={INTERFACE}"]
+    command += ["--env", f"LAB_OFED_TOOLS={'yes' if place.ofed_tools else 'no'}"]
     command += ["--env", f"LAB_CABLES={INTERFACE},{address},{place.mac}"]
     command += ["--label", f"{LABEL}={site_name}", "--network", f"{site_name}-management"]
     command += ["--volume", "/var/lib/docker"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import docker
@@ -11,10 +11,17 @@ import pytest
 from lab import faults
 from lab.hardware.faults import FAULTS, NODE
 from lab.vendor.kernel import KERNEL, NEWER_KERNEL
-from tests.nodes.node import INTERFACE, Done, Node, wait_until
+from tests.nodes.node import INTERFACE, Done, Node, site, wait_until
 
 STANDIN = "/usr/lib/rocestack-lab/standin"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends"
+
+
+@pytest.fixture(scope="module")
+def node(engine: docker.DockerClient, node_image: str) -> Iterator[Node]:
+    """Return one fresh node of a stack whose OFED is the vendor's."""
+    with site(engine, node_image, ["clx-mld-41"], ofed_tools=False) as nodes:
+        yield nodes[0]
 
 
 def _fault(node: Node, name: str, state: str, argument: str = "") -> None:
@@ -116,12 +123,17 @@ def test_the_installer_of_ofed_says_what_is_wrong(
 
 
 def test_ofed_takes_the_card_over_and_loses_its_settings_with_the_driver(node: Node) -> None:
+    of_ofed = "/run/lab-sysfs/class/infiniband/mlx5_0/tc"
+    assert node.script("command -v mlnx_qos || command -v cma_roce_tos").status == 1
+    assert node.script(f"[[ -e {of_ofed} ]]").status == 1
+    node.run(f"[[ -e /run/lab-sysfs/class/net/{INTERFACE}/device/infiniband/mlx5_0 ]]")
     done = _installer(node)
     assert done.status == 0, done.stdout + done.stderr
     assert node.run("ofed_info -s") == "MLNX_OFED_LINUX-4.2-1.2.0.0:\n"
+    assert f"version: {KERNEL}" in node.run(f"ethtool -i {INTERFACE}")
+    node.run(f"/etc/init.d/openibd restart && [[ -e {of_ofed} ]]")
     node.run(f"mlnx_qos -i {INTERFACE} --trust dscp && ethtool -A {INTERFACE} rx off tx off")
     node.run(f"ip address add 31.31.31.41/24 dev {INTERFACE} && ip link set {INTERFACE} up")
-    assert f"version: {KERNEL}" in node.run(f"ethtool -i {INTERFACE}")
     node.run("/etc/init.d/openibd restart")
     assert "version: 4.2-1.2.0" in node.run(f"ethtool -i {INTERFACE}")
     assert "trust state: pcp" in node.run(f"mlnx_qos -i {INTERFACE}")
@@ -235,6 +247,7 @@ def test_every_fault_of_a_node_is_tested() -> None:
 
 def test_doca_ofed_follows(node: Node, vendors: Mapping[str, Any]) -> None:
     node.run("ofed_uninstall.sh --force")
+    assert node.script("command -v mlnx_qos").status == 1
     assert node.script("command -v ofed_info").status == 1
     _trust(node, vendors["doca_ofed"]["repository"], "doca")
     node.run(f"{APT} install doca-ofed")
