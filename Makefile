@@ -11,7 +11,7 @@ PYTEST = .venv/bin/python -m pytest
 # A word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup bundle lab preview destroy test test-unit test-full clean about
+.PHONY: help setup bundle lab preview drift destroy test test-unit test-full clean about
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ lab: setup  ## set up, then bring up the virtual cluster and train on it
 
 preview: setup  ## show what differs between the settings and the lab
 	@. ./activate lab && pulumi preview --stack lab --diff
+
+drift: setup  ## preview for machines: fails unless all is known to be in sync (STACK=, JSON=, TEXTFILE=)
+	@. ./activate $(call quoted,$(or $(STACK),lab)) && python -m facts.preview $(call quoted,$(or $(STACK),lab)) \
+	    $(if $(JSON),--json $(call quoted,$(JSON))) $(if $(TEXTFILE),--textfile $(call quoted,$(TEXTFILE)))
 
 destroy: setup  ## take down the lab; set-up and caches stay
 	@. ./activate lab && python -m engine.destroy lab --yes --skip-preview

@@ -7,23 +7,27 @@ import signal
 
 import pulumi
 
-from components.cluster import metal, open_cluster, report
+from components.cluster import metal, open_cluster
 from components.program import declare
+from components.report import export, tell
 from components.training_job import describe
 from facts import checkpoint
 from settings.loader import SettingsError, load_engine
 
 
 def main() -> None:
-    """Declare the whole stack; a wrong setting ends it before anything is touched."""
+    """Declare the whole stack; a wrong setting or record ends it before anything is touched."""
     # The engine interrupts the program when a step failed. It has said why; a traceback says nothing more.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    name = pulumi.get_stack()
     try:
-        stack = load_engine(name)
-        recorded = checkpoint.read(name)
+        _declare(pulumi.get_stack())
     except (SettingsError, checkpoint.CheckpointError) as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def _declare(name: str) -> None:
+    stack = load_engine(name)
+    recorded = checkpoint.read(name)
     if stack.lab is None:
         machines = metal(stack)
     else:
@@ -32,13 +36,14 @@ def main() -> None:
         machines = open_lab(stack, name, recorded)
     cluster = open_cluster(stack, name, recorded, machines)
     declared = declare(cluster)
-    report(cluster)
+    found = tell(cluster)
 
     pulumi.export("hosts", {one.access.name: one.where for one in cluster.hosts.values()})
     pulumi.export("switch", cluster.switch.where)
     pulumi.export("image", declared.image.reference)
     pulumi.export("job", describe(stack))
     pulumi.export("training", declared.job.figures)
+    pulumi.export("drift", export(found, declared.job.figures))
     pulumi.export("standins", list(machines.standins))
 
 

@@ -10,7 +10,7 @@ from pulumi_command import local, remote
 
 from components.context import Cluster, HostContext
 from components.rendering import bash, render
-from facts.checkpoint import Checkpoint
+from facts.checkpoint import Checkpoint, CheckpointError, unreadable
 from facts.drift import Recorded, plan_step, recorded_from, unsettled
 from settings import flat
 from settings.models import HostAccess
@@ -155,18 +155,18 @@ def connection(access: HostAccess) -> remote.ConnectionArgs:
 
 
 def recorded_step(checkpoint: Checkpoint, step_id: StepId) -> Recorded | None:
-    """Return what a step last applied, or None if it never did."""
+    """Return what a step last applied, or None if it never did. Raises CheckpointError."""
+    if checkpoint.of(step_id.type_token, step_id.name) is None:
+        return None
     text = checkpoint.text(step_id.type_token, step_id.name, "stdin")
     if text is None:
-        return None
+        raise CheckpointError(unreadable(step_id.name, "its stdin is no text"))
     try:
         return recorded_from(text)
-    except (ValueError, KeyError) as error:
-        raise pulumi.RunError(
-            f"The checkpoint's record of {step_id.name} cannot be read ({error}). "
-            f"Hint: restore it from a backup with `pulumi stack import`, or apply the step again after "
-            f"`pulumi state delete` of that resource."
-        ) from None
+    except KeyError as error:
+        raise CheckpointError(unreadable(step_id.name, f"there is no {error} in its stdin")) from None
+    except ValueError as error:
+        raise CheckpointError(unreadable(step_id.name, str(error))) from None
 
 
 def bookkeeping(

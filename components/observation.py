@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from components.switch_qos import STEP as SWITCH_STEP
 from components.switch_qos import login, secrets
 from facts import probe
 from facts.checkpoint import Checkpoint
-from facts.observe import HostObservation, observe_hosts
+from facts.observe import OPEN_AT_ONCE, HostObservation, observe_hosts
 from onyx.errors import OnyxError, WantedError
 from onyx.observe import Observation, read_switch
 from onyx.wanted import read_access, read_wanted
@@ -35,7 +36,9 @@ HOST_STEPS = (
     "training_job.dataset",
 )
 PREFLIGHT = HOST_STEPS[0]
+# For all hosts together; beyond 256 hosts it grows, so that each still has some seconds.
 _DEADLINE_S = 20.0
+_LEAST_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ async def _observe_hosts(asked: Mapping[str, tuple[HostAccess, str]]) -> Mapping
         [access for access, _ in asked.values()],
         script,
         {name: stdin for name, (_, stdin) in asked.items()},
-        _DEADLINE_S,
+        max(_DEADLINE_S, _LEAST_S * math.ceil(len(asked) / OPEN_AT_ONCE)),
     )
 
 
@@ -87,8 +90,10 @@ def _applied_lines(checkpoint: Checkpoint, host: str) -> str:
     """Return what the probe compares with: the last applied lines of each step, its name before them."""
     lines = []
     for step in HOST_STEPS:
-        text = checkpoint.text(REMOTE, StepId(REMOTE, host, step).name, "stdin")
-        if text is not None:
+        step_id = StepId(REMOTE, host, step)
+        text = checkpoint.text(REMOTE, step_id.name, "stdin")
+        # A record that nobody can read ends the run here, before any host is asked.
+        if recorded_step(checkpoint, step_id) is not None and text is not None:
             lines += [f"{step}.{line}\n" for line in text.splitlines()]
     return "".join(lines)
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 _EXPORT_DEADLINE_S = 60
+# The file backend replaces a checkpoint in one step, but empties the small file of attributes beside it for a
+# moment; whoever reads just then is told this (about 1 read in 100 while an update runs).
+_MET_A_WRITE = "failed to load checkpoint: EOF"
+_TRIES = 5
+_PAUSE_S = 0.2
 
 
 class CheckpointError(Exception):
@@ -36,7 +42,19 @@ class Checkpoint:
         recorded = self.of("docker:index/container:Container", name)
         if recorded is None:
             return None
-        return {str(one["label"]): str(one["value"]) for one in recorded.get("labels", [])}
+        try:
+            return {str(one["label"]): str(one["value"]) for one in recorded.get("labels", [])}
+        except (TypeError, KeyError):
+            raise CheckpointError(unreadable(name, "its labels are no list of label and value")) from None
+
+
+def unreadable(name: str, why: str) -> str:
+    """Return the sentence for a resource whose record is not of our making, with the way on."""
+    return (
+        f"The checkpoint's record of {name} cannot be read ({why}). "
+        f"Hint: restore it from a backup with `pulumi stack import`, or apply it again after "
+        f"`pulumi state delete` of that resource."
+    )
 
 
 def from_export(export: Mapping[str, Any]) -> Checkpoint:
@@ -58,21 +76,32 @@ def read(stack_name: str) -> Checkpoint:
 
     Raises CheckpointError with what the engine said.
     """
-    command = ["pulumi", "stack", "export", "--stack", stack_name]
+    text = _export(stack_name)
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_EXPORT_DEADLINE_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CheckpointError(f"The checkpoint of stack {stack_name} could not be read: {error}") from None
-    if done.returncode != 0:
-        raise CheckpointError(
-            f"The checkpoint of stack {stack_name} could not be read; `{' '.join(command)}` said: "
-            f"{done.stderr.strip()}"
-        )
-    try:
-        return from_export(json.loads(done.stdout))
+        return from_export(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"The checkpoint of stack {stack_name} is not what `pulumi stack export` prints: {error}"
         ) from None
+
+
+def _export(stack_name: str) -> str:
+    command = ["pulumi", "stack", "export", "--stack", stack_name]
+    for attempt in range(1, _TRIES + 1):
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_EXPORT_DEADLINE_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CheckpointError(
+                f"The checkpoint of stack {stack_name} could not be read: {error}"
+            ) from None
+        if done.returncode == 0:
+            return done.stdout
+        if _MET_A_WRITE not in done.stderr or attempt == _TRIES:
+            break
+        time.sleep(_PAUSE_S)
+    raise CheckpointError(
+        f"The checkpoint of stack {stack_name} could not be read; `{' '.join(command)}` said: "
+        f"{done.stderr.strip()}"
+    )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from facts.checkpoint import CheckpointError, unreadable
 from facts.drift import Difference
 
 # A shard that is running belongs to an interrupted `up` and is waited for; one that ended well is done.
@@ -42,11 +43,12 @@ def plan_containers(
 
     `recorded` maps each container to its recorded labels (None: never made), `found` to its state on its
     host (None: the host was not asked or did not answer, which is no drift), `hosts` to its host's name.
+    Raises CheckpointError for recorded labels that are not of our making.
     """
     known = [labels for labels in recorded.values() if labels is not None]
     if not known:
         return JobPlan(generation=1, note="")
-    generation = max(int(labels.get("rocestack.generation", "1")) for labels in known)
+    generation = max(_generation(name, labels) for name, labels in recorded.items() if labels is not None)
     note = next((labels["rocestack.drift"] for labels in known if "rocestack.drift" in labels), "")
     drift = []
     for name, labels in sorted(recorded.items()):
@@ -63,6 +65,13 @@ def plan_containers(
     told = "; ".join(f"{one.key} on {one.host} found {one.found}, wanted {one.wanted}" for one in drift)
     # The count makes the same drift a new line each time.
     return JobPlan(generation + 1, f"{told} (repair {generation})", tuple(drift))
+
+
+def _generation(name: str, labels: Mapping[str, str]) -> int:
+    text = labels.get("rocestack.generation", "1")
+    if not text.isdecimal():
+        raise CheckpointError(unreadable(name, f"its generation is no number: {text!r}"))
+    return int(text)
 
 
 def run_id(settings: Mapping[str, object], generation: int) -> str:

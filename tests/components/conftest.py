@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,3 +18,8 @@ def _in_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setattr("components.caffe2_image.PHOTOGRAPHS", str(photographs))
         patch.chdir(ROOT)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _report_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROCESTACK_REPORT", str(tmp_path / "drift.json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +20,28 @@ POLICIES = {"PULUMI_OPTION_POLICY_PACK": str(ROOT / "policy" / "analyzer")}
 
 @dataclass(frozen=True)
 class Cli:
-    """The CLI on this checkout's program; `run` gives its exit status and all that it printed."""
+    """The CLI on this checkout's program; each run gives its exit status and all that it printed."""
 
     engine: Engine
 
     def run(
         self, *arguments: str, deadline: float = 300, environment: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
+        """Run the CLI itself."""
+        return self._run([self.engine.program, "--non-interactive", *arguments], deadline, environment)
+
+    def drift(self, *arguments: str) -> tuple[int, str]:
+        """Run the preview for machines."""
+        return self._run([sys.executable, "-m", "facts.preview", *arguments], 300)
+
+    def _run(
+        self, command: list[str], deadline: float, environment: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        report = {"ROCESTACK_REPORT": str(self.engine.folder / "drift.json")}
         done = subprocess.run(
-            [self.engine.program, "--non-interactive", *arguments],
+            command,
             cwd=ROOT,
-            env={**self.engine.environment(), **POLICIES, **(environment or {})},
+            env={**self.engine.environment(), **POLICIES, **report, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

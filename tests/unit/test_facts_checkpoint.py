@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from facts.checkpoint import Checkpoint, from_export
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from facts import checkpoint
+from facts.checkpoint import Checkpoint, CheckpointError, from_export
 
 COMMAND = "command:remote:Command"
 CONTAINER = "docker:index/container:Container"
@@ -45,3 +51,66 @@ def test_labels_of_a_container() -> None:
 
 def test_a_fresh_stack_is_empty() -> None:
     assert from_export({"version": 3, "deployment": None}) == Checkpoint({})
+
+
+@pytest.mark.parametrize("labels", ["text", [{"label": "x"}], ["x"], [{"value": "1"}]])
+def test_labels_of_another_make_are_a_clear_error(labels: object) -> None:
+    found = _export(_resource(CONTAINER, "h/redis", {"labels": labels}))
+    with pytest.raises(CheckpointError, match=r"record of h/redis cannot be read .*pulumi stack import"):
+        found.labels("h/redis")
+
+
+EMPTY = subprocess.CompletedProcess([], 0, '{"version": 3, "deployment": null}', "")
+MET_A_WRITE = subprocess.CompletedProcess([], 255, "", "error: failed to load checkpoint: EOF\n")
+BROKEN = subprocess.CompletedProcess([], 255, "", "error: could not unmarshal the snapshot\n")
+
+
+def _exports(monkeypatch: pytest.MonkeyPatch, *ends: object) -> Iterator[object]:
+    """Let the CLI end so, one end a call; return those that were not used."""
+    left = iter(ends)
+
+    def run(command: list[str], **_: object) -> object:
+        assert command == ["pulumi", "stack", "export", "--stack", "lab"]
+        end = next(left)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    monkeypatch.setattr(checkpoint.subprocess, "run", run)
+    monkeypatch.setattr(checkpoint.time, "sleep", lambda _: None)
+    return left
+
+
+def test_a_read_that_met_a_write_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = _exports(monkeypatch, MET_A_WRITE, MET_A_WRITE, EMPTY)
+    assert checkpoint.read("lab") == Checkpoint({})
+    assert list(left) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (BROKEN, r"stack lab could not be read; `pulumi stack export --stack lab` said: error: could not"),
+        (FileNotFoundError(2, "No such file"), "stack lab could not be read: .*No such file"),
+        (subprocess.TimeoutExpired("pulumi", 60), "stack lab could not be read: .*timed out"),
+        (subprocess.CompletedProcess([], 0, "no json", ""), "stack lab is not what `pulumi stack export`"),
+        (subprocess.CompletedProcess([], 0, "[]", ""), "stack lab is not what `pulumi stack export`"),
+        (
+            subprocess.CompletedProcess([], 0, '{"deployment": {"resources": [{}]}}', ""),
+            "stack lab is not what `pulumi stack export`",
+        ),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch, end: object, said: str
+) -> None:
+    left = _exports(monkeypatch, end, EMPTY)
+    with pytest.raises(CheckpointError, match=said):
+        checkpoint.read("lab")
+    assert list(left) == [EMPTY], "only a read that met a write is tried again"
+
+
+def test_a_backend_that_stays_so_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    _exports(monkeypatch, *[MET_A_WRITE] * 5)
+    with pytest.raises(CheckpointError, match="failed to load checkpoint: EOF"):
+        checkpoint.read("lab")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from facts.checkpoint import CheckpointError
 from facts.job import ContainerState, plan_containers, run_id
 
 LABELS = {"rocestack.generation": "2", "rocestack.run_id": "abc"}
@@ -60,3 +61,10 @@ def test_a_run_is_known_by_its_settings_and_its_try() -> None:
     assert run_id({"a": 1, "b": 2}, 1) == run_id({"b": 2, "a": 1}, 1)
     assert run_id({"a": 1}, 1) != run_id({"a": 1}, 2)
     assert run_id({"a": 1}, 1) != run_id({"a": 2}, 1)
+
+
+@pytest.mark.parametrize("generation", ["", "two", "-1"])
+def test_a_label_of_another_make_is_a_clear_error(generation: str) -> None:
+    recorded = {"s0": LABELS, "s1": {"rocestack.generation": generation}}
+    with pytest.raises(CheckpointError, match=r"record of s1 cannot be read .its generation is no number"):
+        plan_containers("t.s", recorded, {}, HOSTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,6 +57,46 @@ def test_a_dead_host_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_hosts_is_no_observation(monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(monkeypatch, {}) == {}
+
+
+def test_connections_are_bounded_and_one_deadline_holds_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[int, float]] = []
+    now_open = 0
+
+    async def hang(one: HostAccess, script: str, stdin: str, deadline: float) -> Result:
+        nonlocal now_open
+        now_open += 1
+        opened.append((now_open, deadline))
+        await asyncio.sleep(deadline)
+        now_open -= 1
+        raise Unreachable("no answer")
+
+    monkeypatch.setattr(observe, "run_script", hang)
+    hosts = [access(f"h{number}") for number in range(3 * observe.OPEN_AT_ONCE)]
+    begun = time.monotonic()
+    found = asyncio.run(observe_hosts(hosts, "a script", {}, 1.5))
+    assert time.monotonic() - begun < 3
+    assert list(found) == [one.name for one in hosts]
+    assert max(number for number, _ in opened) == observe.OPEN_AT_ONCE
+    shares = [share for _, share in opened]
+    assert len(shares) == len(hosts)
+    assert shares[: observe.OPEN_AT_ONCE] == [0.5] * observe.OPEN_AT_ONCE
+    assert min(shares) >= 0.3, "the last ones were asked too"
+
+
+def test_hosts_behind_quick_ones_get_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float] = []
+
+    async def answer(one: HostAccess, script: str, stdin: str, deadline: float) -> Result:
+        shares.append(deadline)
+        await asyncio.sleep(0)
+        return Result(0, IN_SYNC, "")
+
+    monkeypatch.setattr(observe, "run_script", answer)
+    hosts = [access(f"h{number}") for number in range(2 * observe.OPEN_AT_ONCE)]
+    asyncio.run(observe_hosts(hosts, "a script", {}, 20.0))
+    assert shares[0] == 10.0
+    assert shares[-1] > 15.0
 
 
 @pytest.mark.parametrize(

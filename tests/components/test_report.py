@@ -1,0 +1,255 @@
+"""What a run tells: the summary, the output and the file agree, and nothing unknown is called in sync."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import report
+from facts import report as reports
+from facts.checkpoint import Checkpoint, CheckpointError
+from facts.observe import ContainerFact, HostObservation
+from facts.report import Machine, Report
+from settings import flat
+from tests.components.harness import IMAGE_ID, Program, World, lab_stack
+from tests.components.test_drift_plan import _in_sync
+
+HEAD, SECOND, SWITCH = "clx-mld-41", "clx-mld-42", "swx-mld-1-2"
+QOS = "ofed_stack.qos"
+COMMAND = "command:remote:Command"
+
+
+@pytest.fixture(scope="module")
+def applied() -> Program:
+    return Program(World(lab_stack()))
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Return the levels and lines that are logged."""
+    lines: list[tuple[str, str]] = []
+    for level in ("info", "warn"):
+        monkeypatch.setattr(pulumi.log, level, lambda text, *_, level=level: lines.append((level, text)))
+    return lines
+
+
+def _again(applied: Program, observations: Mapping[str, HostObservation], **world: Any) -> Program:
+    found = flat.parse(applied.stdin(f"{SWITCH}/switch_qos.roce"))
+    return Program(
+        World(
+            lab_stack(),
+            **{
+                "checkpoint": applied.checkpoint(),
+                "observations": observations,
+                "switch_found": found,
+                **world,
+            },
+        )
+    )
+
+
+def _with(one: HostObservation, step: str, **facts: str) -> HostObservation:
+    return dataclasses.replace(one, facts={**one.facts, step: {**one.facts[step], **facts}})
+
+
+def _as_preview(found: Report) -> Report:
+    # The mocks are those of an `up`.
+    assert found.run == "up"
+    return found.model_copy(update={"run": "preview"})
+
+
+def _machine(found: Report, name: str) -> Machine:
+    return next(one for one in found.machines if one.name == name)
+
+
+def test_in_sync_is_quiet_and_has_an_empty_output(applied: Program, told: list[tuple[str, str]]) -> None:
+    found = report.tell(_again(applied, _in_sync(applied)).cluster)
+    assert told[-1] == ("info", "drift: none on 2 hosts and the switch")
+    assert "warn" not in dict(told)
+    assert reports.output(_as_preview(found)) == {}
+    assert all(one.in_sync > 10 for one in found.machines)
+
+
+def test_nothing_applied_is_not_in_sync(told: list[tuple[str, str]]) -> None:
+    found = report.tell(Program(World(lab_stack())).cluster)
+    assert told[-1] == ("info", "drift: nothing was applied yet")
+    assert {one.state for one in found.machines} == {"new"}
+    assert sum(one.in_sync for one in found.machines) == 0
+
+
+def test_each_kind_is_told_as_what_it_is(applied: Program, told: list[tuple[str, str]]) -> None:
+    observations = _in_sync(applied)
+    one = _with(
+        observations[HEAD],
+        QOS,
+        pfc="0,0,0,0,0,0,0,0",
+        pause="unobservable: no such answer",
+        dcbx="unobservable: no tool",
+        trust="dscp (after reboot)",
+    )
+    stray = ContainerFact("running", 0, IMAGE_ID, None, None)
+    observations[HEAD] = dataclasses.replace(
+        one,
+        facts={step: facts for step, facts in one.facts.items() if step != "docker_host.routes"},
+        unobservable={"docker_host.routes": "ip: not found", "containers": "Docker does not answer"},
+        containers={**one.containers, "stray": stray},
+    )
+    observations[SECOND] = HostObservation(SECOND, "unreachable", "connection refused")
+    found = report.collect(_again(applied, observations).cluster)
+    head = _machine(found, HEAD)
+    assert list(head.drift) == [f"{QOS}.pfc"]
+    assert list(head.pending_reboot) == [f"{QOS}.trust"]
+    assert dict(head.unobservable) == {
+        f"{QOS}.dcbx": "no tool",
+        "docker_host.routes": "ip: not found",
+        "containers": "Docker does not answer",
+    }
+    assert dict(head.allowed) == {f"{QOS}.pause": "no such answer"}
+    assert head.foreign == ("container stray",)
+    assert (_machine(found, SECOND).state, _machine(found, SECOND).in_sync) == ("unreachable", 0)
+    assert reports.summary(found) == (
+        "drift: 1 fact on 1 of 2 hosts; 1 pending reboot; 3 unobservable; 1 unobservable, which the stack "
+        "allows; 1 foreign; clx-mld-42 unreachable (connection refused)"
+    )
+    in_sync = report.collect(_again(applied, _in_sync(applied)).cluster)
+    seen_less = 4 + len(_in_sync(applied)[HEAD].facts["docker_host.routes"].keys() - {"generation", "node"})
+    assert head.in_sync == _machine(in_sync, HEAD).in_sync - seen_less
+
+
+def test_a_step_of_which_the_probe_says_nothing_is_unobservable(applied: Program) -> None:
+    observations = _in_sync(applied)
+    one = observations[SECOND]
+    observations[SECOND] = dataclasses.replace(
+        one, facts={step: facts for step, facts in one.facts.items() if step != QOS}
+    )
+    found = report.collect(_again(applied, observations).cluster)
+    assert dict(_machine(found, SECOND).unobservable) == {QOS: "the probe says nothing of it"}
+
+
+def test_a_step_that_was_never_applied_is_not_missed(applied: Program) -> None:
+    observations = _in_sync(applied)
+    one = observations[SECOND]
+    observations[SECOND] = dataclasses.replace(
+        one,
+        facts={step: facts for step, facts in one.facts.items() if step != QOS},
+        unobservable={QOS: "nothing was applied"},
+    )
+    inputs = dict(applied.checkpoint().inputs)
+    del inputs[COMMAND, f"{SECOND}/{QOS}"]
+    found = report.collect(_again(applied, observations, checkpoint=Checkpoint(inputs)).cluster)
+    assert dict(_machine(found, SECOND).unobservable) == {}
+
+
+@pytest.mark.parametrize(
+    ("world", "state", "reason"),
+    [
+        ({"switch_found": None, "switch_unreachable": "no answer"}, "unreachable", "no answer"),
+        ({"switch_found": None}, "absent", "the lab machine is not there"),
+    ],
+)
+def test_a_silent_switch_is_not_in_sync(
+    applied: Program, world: dict[str, Any], state: str, reason: str | None
+) -> None:
+    found = report.collect(_again(applied, _in_sync(applied), **world).cluster)
+    switch = _machine(found, SWITCH)
+    assert (switch.kind, switch.state, switch.reason, switch.in_sync) == ("switch", state, reason, 0)
+    assert not reports.is_quiet(found)
+
+
+def test_drift_of_the_switch_and_of_a_container_are_told(applied: Program) -> None:
+    observations = _in_sync(applied)
+    head = observations[HEAD]
+    observations[HEAD] = dataclasses.replace(
+        head, containers={name: one for name, one in head.containers.items() if name != "redis"}
+    )
+    found = flat.parse(applied.stdin(f"{SWITCH}/switch_qos.roce")) | {"trust": "L2"}
+    told = report.collect(_again(applied, observations, switch_found=found).cluster)
+    assert reports.summary(told) == "drift: 2 facts on 1 of 2 hosts and the switch"
+    assert reports.output(_as_preview(told)) == {
+        HEAD: {"drift": {"training_job.redis.redis": {"found": "removed", "wanted": "running"}}},
+        SWITCH: {"drift": {"switch_qos.roce.trust": {"found": "L2", "wanted": "L3"}}},
+    }
+
+
+def test_the_file_holds_the_report_and_no_secret(
+    applied: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[tuple[str, str]]
+) -> None:
+    path = tmp_path / "report.json"
+    monkeypatch.setenv(report.FILE_VARIABLE, str(path))
+    observations = {name: _with(one, QOS, pfc="x") for name, one in _in_sync(applied).items()}
+    found = report.tell(_again(applied, observations).cluster)
+    assert reports.read(path) == found
+    assert "drift: 2 facts on 2 hosts" in path.read_text()
+    assert "-- a p" not in path.read_text()
+    assert told[-1] == ("warn", "drift: 2 facts on 2 hosts")
+
+
+def test_silence_is_dated_by_the_file_of_the_run_before(
+    applied: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(report.FILE_VARIABLE, str(tmp_path / "report.json"))
+    observations = {**_in_sync(applied), SECOND: HostObservation(SECOND, "unreachable", "no answer")}
+    cluster = _again(applied, observations).cluster
+    first = _machine(report.tell(cluster), SECOND).since
+    assert first is not None
+    assert _machine(report.tell(cluster), SECOND).since == first
+
+
+def test_a_file_that_cannot_be_written_is_told_and_ends_nothing(
+    applied: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[tuple[str, str]]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(report.FILE_VARIABLE, str(tmp_path / "file" / "report.json"))
+    report.tell(_again(applied, _in_sync(applied)).cluster)
+    assert told[-1][0] == "warn"
+    assert told[-1][1].startswith("The drift report could not be written to ")
+
+
+def test_a_preview_exports_what_it_found_and_an_up_what_it_left(applied: Program) -> None:
+    observations = {
+        HEAD: _with(_in_sync(applied)[HEAD], QOS, pfc="x"),
+        SECOND: HostObservation(SECOND, "unreachable", "no answer"),
+    }
+    found = report.collect(_again(applied, observations).cluster)
+    dead = {SECOND: {"state": "unreachable", "reason": "no answer"}}
+    pfc = {"found": "x", "wanted": "0,0,0,1,0,0,0,0"}
+    done: pulumi.Output[int] = pulumi.Output.from_input(1)
+    assert report.export(_as_preview(found), done) == {HEAD: {"drift": {f"{QOS}.pfc": pfc}}, **dead}
+    left: list[object] = []
+
+    @pulumi.runtime.test
+    def run() -> pulumi.Output[None]:
+        return pulumi.Output.from_input(report.export(found, done)).apply(left.append)
+
+    run()
+    assert left == [dead]
+
+
+def _broken(applied: Program, type_token: str, name: str, stdin: object) -> Checkpoint:
+    inputs = dict(applied.checkpoint().inputs)
+    inputs[type_token, name] = {**inputs[type_token, name], "stdin": stdin}
+    return Checkpoint(inputs)
+
+
+@pytest.mark.parametrize(
+    ("stdin", "why"),
+    [
+        ("not a setting line", "line 1 is not a setting line"),
+        ("trust: 'dscp'\n", "there is no 'generation' in its stdin"),
+        ("generation: 'two'\n", "invalid literal for int"),
+        ({"ciphertext": "v1:…"}, "its stdin is no text"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_one_clear_error(applied: Program, stdin: object, why: str) -> None:
+    name = f"{SECOND}/{QOS}"
+    broken = _broken(applied, COMMAND, name, stdin)
+    with pytest.raises(CheckpointError) as caught:
+        _again(applied, _in_sync(applied), checkpoint=broken)
+    said = str(caught.value)
+    assert said.startswith(f"The checkpoint's record of {name} cannot be read ({why}")
+    assert "`pulumi stack import`" in said
