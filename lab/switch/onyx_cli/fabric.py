@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 SYSFS = Path("/sys/class/net")
 AGENT_FILE = Path("/run/onyx/fabric.json")
 BRIDGE = "br0"
+_STALE_S = 10.0
 
 _COUNTERS = ("packets", "bytes", "errors", "dropped")
 # One entry of /sys/class/net/<bridge>/brforward, struct __fdb_entry of the kernel's <linux/if_bridge.h>:
@@ -158,7 +160,8 @@ class MachineFabric:
             data: dict[str, Any] = json.loads(self._agent_file.read_text())
         except OSError:
             return {}
-        return data
+        # An agent that stopped knows nothing of now. Without a time the file is one that a person wrote.
+        return data if time.monotonic() - data.get("at", time.monotonic()) < _STALE_S else {}
 
 
 def _number(file: Path) -> int | None:

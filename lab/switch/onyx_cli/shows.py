@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import running_config
-from .answer import Shown, View
+from .answer import NOT_AVAILABLE, Shown, View
 from .grammar import ENABLE, EXEC, Rule, rule
 from .model import Config
 from .names import Refused
@@ -28,6 +28,11 @@ def _version(view: View) -> Shown:
         "Host ID": "000000000000",
         "System serial num": "STAND-IN",
         "System UUID": "00000000-0000-0000-0000-000000000000",
+        "Uptime": NOT_AVAILABLE,
+        "CPU load averages": NOT_AVAILABLE,
+        "Number of CPUs": NOT_AVAILABLE,
+        "System memory": NOT_AVAILABLE,
+        "Swap": NOT_AVAILABLE,
     }
     return Shown("\n".join(f"{key + ':':<19}{value}" for key, value in data.items()), data)
 

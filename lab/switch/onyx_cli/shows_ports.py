@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .answer import NOT_AVAILABLE, RULER, Shown, View, fields, table
+from .answer import NOT_AVAILABLE, RULER, Shown, View, table
 from .fabric import Link, Neighbour, Traffic
 from .grammar import EXEC, Rule, rule
 from .model import Port
@@ -225,7 +225,8 @@ def _lldp_local(view: View) -> Shown:
     }
     title = "Local global configuration"
     data = [{"LLDP": state}, {"header": title, **facts}]
-    return Shown("\n".join([f"LLDP: {state}", "", title, *fields(facts, width=32)]), data)
+    lines = [f"LLDP: {state}", "", title, *(f"  {key}: {value}" for key, value in facts.items())]
+    return Shown("\n".join(lines), data)
 
 
 def _lldp_interfaces(view: View) -> Shown:
@@ -297,7 +298,10 @@ def _lldp_answer(found: dict[str, Neighbour]) -> Shown:
             "Remote system capabilities supported": each.capabilities or _NOT_SAID,
             "Remote system capabilities enabled": each.capabilities_enabled or _NOT_SAID,
         }
-        texts.append("\n".join([f"Eth{name}:", *(f"  {key:<36}: {value}" for key, value in facts.items())]))
+        lines = [f"  {key:<36}: {value}" for key, value in facts.items()]
+        # What the neighbour says of itself may have several lines; an empty one ends it.
+        lines.insert(8, "")
+        texts.append("\n".join([f"Eth{name}:", *lines]))
         data.append({f"Eth{name}": [facts]})
     return Shown(f"\n\n{RULER}\n".join(texts), data)
 

@@ -85,7 +85,7 @@ class FileStore:
             yield switch
             after = json.dumps(to_json(switch), indent=1)
             if after != before:
-                _write(self._file, after)
+                write_file(self._file, after)
 
     @contextmanager
     def faults(self) -> Iterator[list[faults.Fault]]:
@@ -99,7 +99,7 @@ class FileStore:
             recorded = faults.to_json(switched_on)
             yield switched_on
             if faults.to_json(switched_on) != recorded:
-                _write(self._faults, json.dumps(faults.to_json(switched_on), indent=1) + "\n")
+                write_file(self._faults, json.dumps(faults.to_json(switched_on), indent=1) + "\n")
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -115,7 +115,7 @@ class FileStore:
 
     def set_release(self, release: Release) -> None:
         """Claim another release from the next session on."""
-        _write(self._folder / "release", f"{release.text}\n")
+        write_file(self._folder / "release", f"{release.text}\n")
 
     def _started(self, text: str) -> Switch:
         if not text:
@@ -129,7 +129,8 @@ class FileStore:
         return switch
 
 
-def _write(file: Path, text: str) -> None:
+def write_file(file: Path, text: str) -> None:
+    """Put the text into the file in one step: whoever reads it sees the old or the new one."""
     fresh = file.with_suffix(".new")
     with fresh.open("w") as target:
         target.write(text)
