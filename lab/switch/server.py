@@ -44,6 +44,11 @@ class _Login(asyncssh.SSHServer):
     """Lets in the one user with the one password."""
 
     password: str = field(repr=False)
+    open: list[asyncssh.SSHServerConnection] = field(repr=False)
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Remember who is connected."""
+        self.open.append(conn)
 
     def password_auth_supported(self) -> bool:
         """Say that passwords are what this server takes."""
@@ -72,6 +77,8 @@ async def serve(
         "ONYX_AGENT_FILE": str(folder / "fabric.json"),
     }
 
+    connections: list[asyncssh.SSHServerConnection] = []
+
     async def session(process: asyncssh.SSHServerProcess[bytes]) -> None:
         process.exit(await _run(process, environment))
 
@@ -79,7 +86,7 @@ async def serve(
         "127.0.0.1",
         port,
         server_host_keys=[key],
-        server_factory=lambda: _Login(password),
+        server_factory=lambda: _Login(password, connections),
         process_factory=session,
         encoding=None,
         line_editor=False,
@@ -89,6 +96,9 @@ async def serve(
         yield SwitchServer(server.get_port(), password, public, folder)
     finally:
         server.close()
+        for connection in connections:
+            connection.close()
+            await connection.wait_closed()
         await server.wait_closed()
 
 
@@ -132,15 +142,17 @@ async def _run(process: asyncssh.SSHServerProcess[bytes], environment: Mapping[s
         start_new_session=True,
     )
     os.close(theirs)
-    typing = asyncio.create_task(_type(process, ours))
+    # The session ends when the program does, or when the client hangs up.
+    both = {asyncio.create_task(_type(process, ours)), asyncio.create_task(_print(process, ours))}
     try:
-        await _print(process, ours)
-        return await child.wait()
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        typing.cancel()
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
         os.close(ours)
-        if child.returncode is None:
-            child.terminate()
+    # Without its terminal the program ends by itself.
+    return await child.wait()
 
 
 async def _type(process: asyncssh.SSHServerProcess[bytes], terminal: int) -> None:

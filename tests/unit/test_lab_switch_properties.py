@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab.switch.onyx_cli.model import Switch, from_json, to_json
@@ -17,6 +17,9 @@ from lab.switch.onyx_cli.store import FileStore, MemoryStore
 from tests.fabric import MemoryFabric
 
 NEW = Release("3.8.2306")
+# The machine decides how fast the examples are made; the same ones come in each run.
+many = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+few = settings(many, max_examples=15)
 
 digits = st.integers(0, 7)
 names = st.sampled_from(["roce", "storage", "a"])
@@ -80,7 +83,8 @@ globally = st.one_of(
     line("no traffic pool {name} map switch-priority {priority}", name=names, priority=digits),
     line("no traffic pool {name}", name=names),
     line("{no}dcb priority-flow-control priority {n} enable", no=st.sampled_from(["", "no "]), n=digits),
-    line("{no}vlan {vlan}", no=st.sampled_from(["", "no "]), vlan=st.integers(2, 5)),
+    line("{command} {n}", command=st.sampled_from(["vlan", "no vlan"]), n=st.integers(2, 5)),
+    line("vlan {vlan} name {name}", vlan=st.integers(2, 5), name=names),
     line("default interface ethernet {ports}", ports=ports),
     st.sampled_from(
         [
@@ -114,7 +118,7 @@ def configured(store: MemoryStore | FileStore, *lines: str) -> Session:
 
 
 @given(changes)
-@settings(deadline=None, max_examples=50)
+@many
 def test_what_is_printed_configures_another_switch_alike(lines: list[str]) -> None:
     store = MemoryStore(Switch.factory("switch"))
     cli = configured(store, *lines)
@@ -127,7 +131,7 @@ def test_what_is_printed_configures_another_switch_alike(lines: list[str]) -> No
 
 
 @given(changes)
-@settings(deadline=None, max_examples=50)
+@many
 def test_json_keeps_any_switch(lines: list[str]) -> None:
     store = MemoryStore(Switch.factory("switch", "boot"))
     configured(store, *lines, "configuration write to x no-switch")
@@ -135,7 +139,7 @@ def test_json_keeps_any_switch(lines: list[str]) -> None:
 
 
 @given(changes, changes)
-@settings(deadline=None, max_examples=50)
+@many
 def test_a_configuration_file_brings_back_what_was_written(before: list[str], after: list[str]) -> None:
     store = MemoryStore(Switch.factory("switch"))
     cli = configured(store, *before, "configuration write to kept no-switch")
@@ -147,7 +151,7 @@ def test_a_configuration_file_brings_back_what_was_written(before: list[str], af
 
 
 @given(changes, changes)
-@settings(deadline=None, max_examples=25)
+@few
 def test_a_restart_brings_back_what_was_saved(saved: list[str], lost: list[str]) -> None:
     with TemporaryDirectory() as folder:
         stores = [FileStore(Path(folder), boot, lambda: Switch.factory("switch")) for boot in ("one", "two")]
@@ -161,7 +165,7 @@ def test_a_restart_brings_back_what_was_saved(saved: list[str], lost: list[str])
 
 
 @given(changes, everywhere)
-@settings(deadline=None, max_examples=50)
+@many
 def test_a_refused_command_changes_nothing(lines: list[str], last: str) -> None:
     store = MemoryStore(Switch.factory("switch"))
     cli = configured(store, *lines)

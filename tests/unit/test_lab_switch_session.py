@@ -52,6 +52,33 @@ def test_modes_and_prompts(cli: Session) -> None:
     assert cli.ended
 
 
+def test_pools_and_vlans_have_modes_of_their_own(config: Session, store: MemoryStore) -> None:
+    accepted(config, "traffic pool roce")
+    assert config.prompt() == "swx-mld-1-2 [standalone: master] (config pool roce) # "
+    accepted(config, "type lossless", "memory percent 50", "map switch-priority 3 4", "vlan 20")
+    assert config.prompt() == "swx-mld-1-2 [standalone: master] (config vlan 20) # "
+    accepted(config, "name storage", "exit")
+    assert config.prompt() == "swx-mld-1-2 [standalone: master] (config) # "
+    assert store.switch.running.pools["roce"].priorities == [3, 4]
+    assert store.switch.running.vlans == {20: "storage"}
+
+
+def test_without_prefix_modes_a_name_alone_enters_nothing(config: Session) -> None:
+    accepted(config, "no cli default prefix-modes enable", "traffic pool roce", "vlan 20")
+    assert config.prompt() == "swx-mld-1-2 [standalone: master] (config) # "
+    assert config.handle("interface ethernet 1/1").startswith("% Incomplete command.")
+    accepted(config, "interface ethernet 1/1 qos trust L3")
+
+
+def test_a_change_of_pfc_asks_unless_it_is_forced(config: Session, store: MemoryStore) -> None:
+    for answer, enabled in (("no", False), ("yes", True)):
+        accepted(config, "dcb priority-flow-control enable")
+        assert config.prompt().endswith("Type 'yes' to confirm enable pfc globally: ")
+        accepted(config, answer)
+        assert config.prompt().endswith("(config) # ")
+        assert store.switch.running.pfc is enabled
+
+
 def test_the_prompt_follows_the_host_name(config: Session) -> None:
     accepted(config, "hostname sw-new")
     assert config.prompt() == "sw-new [standalone: master] (config) # "
@@ -222,6 +249,18 @@ def test_running_and_saved_are_apart(config: Session, store: MemoryStore) -> Non
     assert files(config) == ["before (active)", "initial", "", "Active configuration: before", SAVED]
     accepted(config, "configuration switch-to initial", "configuration delete before")
     assert files(config) == ["initial (active)", "", "Active configuration: initial", SAVED]
+
+
+def test_a_configuration_file_is_copied_and_brought_back(config: Session, store: MemoryStore) -> None:
+    accepted(
+        config, "hostname sw-a", "configuration write", "configuration copy initial spare", "hostname sw-b"
+    )
+    accepted(config, "configuration revert saved")
+    assert store.switch.running.hostname == "sw-a"
+    assert "hostname sw-a" in config.handle("show configuration files spare")
+    assert config.handle("configuration copy spare initial").startswith("% Cannot overwrite the active")
+    assert config.handle("configuration copy nowhere x").startswith("% No such configuration file")
+    assert config.handle("configuration write to a/b").startswith("% Invalid configuration file name")
 
 
 def test_filters(config: Session) -> None:

@@ -246,6 +246,7 @@ def test_the_roce_command_came_with_its_release() -> None:
         ("show dcb priority-flow-control", "Priority Enabled List: 3"),
     ):
         assert says in cli.handle(command)
+    assert cli.handle("advanced buffer management force").startswith("% Advanced buffer management cannot")
     assert cli.handle("interface ethernet 1/20 qos trust L2") == ""
     assert "Eth1/20" in cli.handle("show roce")
     assert cli.handle("no roce") == ""

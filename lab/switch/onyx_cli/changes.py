@@ -101,6 +101,8 @@ def _pool_remove(config: Config, name: str) -> None:
 
 
 def _manual_buffers(config: Config) -> None:
+    if config.roce:
+        raise Refused("% Advanced buffer management cannot be configured while RoCE is on.")
     config.manual_buffers = True
     config.pools.clear()
 
@@ -171,6 +173,21 @@ def _drop(name: str, what: str) -> Action:
         getattr(config, name).remove(value)
 
     return change
+
+
+def _vlan(config: Config, vlan: int) -> None:
+    if vlan != 1:
+        config.vlans.setdefault(vlan, "")
+
+
+def _vlan_name(config: Config, vlan: int, name: str) -> None:
+    config.vlans[vlan] = name
+
+
+def _no_vlan(config: Config, vlan: int) -> None:
+    if vlan not in config.vlans:
+        raise Refused(f"% VLAN {vlan} does not exist.")
+    del config.vlans[vlan]
 
 
 def _license_delete(config: Config, number: int) -> None:
@@ -336,8 +353,8 @@ GLOBAL_RULES: list[Rule] = [
             ("no cli default prefix-modes enable", _set("prefix_modes", False)),
             ("license install <key>", _add("licenses")),
             ("license delete <1-99>", _license_delete),
-            ("vlan <2-4094>", _add("vlans")),
-            ("no vlan <2-4094>", _drop("vlans", "VLAN")),
+            ("vlan <2-4094> name <name>", _vlan_name),
+            ("no vlan <2-4094>", _no_vlan),
             ("ntp server <host>", _add("ntp_servers")),
             ("no ntp server <host>", _drop("ntp_servers", "NTP server")),
         )
@@ -348,6 +365,8 @@ GLOBAL_RULES: list[Rule] = [
 POOL_RULES: list[Rule] = [
     rule(f"{no} {rest}", CONFIG, action, TRAFFIC_POOLS) for no, rest, action in _POOL_RULES
 ]
+VLAN_RULES: list[Rule] = [rule("name <name>", CONFIG, _vlan_name)]
+MAKE_VLAN: Rule = rule("vlan <1-4094>", CONFIG, _vlan)
 MAKE_POOL: Rule = rule(f"{_POOL} [force]", CONFIG, _pool_make, TRAFFIC_POOLS)
 
 PORT_RULES: list[Rule] = [

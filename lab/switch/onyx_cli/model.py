@@ -82,7 +82,8 @@ class Config:
     manual_buffers: bool = False
     roce: str = ""
     licenses: list[str] = field(default_factory=list)
-    vlans: list[int] = field(default_factory=list)
+    # The name of each VLAN, empty for one without.
+    vlans: dict[int, str] = field(default_factory=dict)
     ntp_servers: list[str] = field(default_factory=list)
 
     def names(self) -> list[str]:
@@ -169,7 +170,8 @@ def from_json(data: dict[str, Any]) -> Switch:
 def _config(data: dict[str, Any]) -> Config:
     pools = {name: Pool(**pool) for name, pool in data["pools"].items()}
     ports = {name: _port(port) for name, port in data["ports"].items()}
-    return Config(**{**data, "pools": pools, "ports": ports})
+    vlans = {int(vlan): name for vlan, name in dict(data.get("vlans", {})).items()}
+    return Config(**{**data, "pools": pools, "ports": ports, "vlans": vlans})
 
 
 def _port(data: dict[str, Any]) -> Port:

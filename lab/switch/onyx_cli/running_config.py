@@ -89,8 +89,9 @@ def _buffers(config: Config, _expanded: bool) -> Iterator[str]:
 
 
 def _vlans(config: Config, _expanded: bool) -> Iterator[str]:
-    for vlan in config.vlans:
+    for vlan, name in sorted(config.vlans.items()):
         yield f"vlan {vlan}"
+        yield from _when(name, f"vlan {vlan} name {name}")
 
 
 def _lldp(config: Config, expanded: bool) -> Iterator[str]:

@@ -9,7 +9,16 @@ from collections.abc import Callable
 
 from . import faults
 from .answer import Shown, View
-from .changes import DEFAULT_INTERFACE, GLOBAL_RULES, MAKE_POOL, POOL_RULES, PORT_RULES, Confirm
+from .changes import (
+    DEFAULT_INTERFACE,
+    GLOBAL_RULES,
+    MAKE_POOL,
+    MAKE_VLAN,
+    POOL_RULES,
+    PORT_RULES,
+    VLAN_RULES,
+    Confirm,
+)
 from .fabric import Fabric, MachineFabric
 from .grammar import CONFIG, ENABLE, EXEC, Rule, match, rule
 from .model import FIRST_FILE, Switch
@@ -40,9 +49,10 @@ class Session:
         self._release = release or Release()
         self._now = now
         self._mode = EXEC
-        # The ports or the pool inside whose mode the session is; at most one of them.
+        # The ports, pool or VLAN inside whose mode the session is; at most one of them.
         self._ports = ""
         self._pool = ""
+        self._vlan = 0
         # A question that waits for "yes", and the line that is carried out then.
         self._question = ""
         self._asked: list[str] = []
@@ -87,6 +97,8 @@ class Session:
             inside = f"config interface ethernet {self._ports}"
         elif self._pool:
             inside = f"config pool {self._pool}"
+        elif self._vlan:
+            inside = f"config vlan {self._vlan}"
         return f"{name} [standalone: master] ({inside}) # "
 
     def delay(self) -> float:
@@ -126,11 +138,13 @@ class Session:
             return self._on_ports(*port_line)
         if self._mode == CONFIG and words[:2] == ["default", "interface"] and len(words) == 4:
             return self._change_ports(DEFAULT_INTERFACE, words[3], ())
-        rules = [*self._own_rules, *self._file_rules, *SHOW_RULES, *GLOBAL_RULES, MAKE_POOL]
+        rules = [*self._own_rules, *self._file_rules, *SHOW_RULES, *GLOBAL_RULES, MAKE_POOL, MAKE_VLAN]
         if self._ports:
             rules += PORT_RULES
         if self._pool:
             rules += POOL_RULES
+        if self._vlan:
+            rules += VLAN_RULES
         chosen, values = match(words, rules, self._mode, self._release.number)
         if chosen in self._own_rules:
             chosen.action(*values)
@@ -142,10 +156,13 @@ class Session:
             return self._change_ports(chosen, self._ports, values)
         if chosen in SHOW_RULES:
             return self._show(chosen, values)
-        if chosen is MAKE_POOL:
-            return self._enter_pool(values)
-        inside = (self._pool, *values) if chosen in POOL_RULES else values
-        return self._change(chosen, inside)
+        if chosen in (MAKE_POOL, MAKE_VLAN):
+            return self._make_and_enter(chosen, values)
+        if chosen in POOL_RULES:
+            values = (self._pool, *values)
+        elif chosen in VLAN_RULES:
+            values = (self._vlan, *values)
+        return self._change(chosen, values)
 
     def _show(self, chosen: Rule, values: tuple[object, ...]) -> Shown:
         with self._store.faults() as switched_on:
@@ -230,27 +247,38 @@ class Session:
         running.named(ports)
         if not running.prefix_modes:
             raise Refused(f'% Incomplete command.\nType "interface ethernet {ports} ?" for help.')
-        self._ports, self._pool = ports, ""
+        self._leave()
+        self._ports = ports
 
-    def _enter_pool(self, values: tuple[object, ...]) -> Shown:
-        shown = self._change(MAKE_POOL, values)
+    def _make_and_enter(self, chosen: Rule, values: tuple[object, ...]) -> Shown:
+        shown = self._change(chosen, values)
         with self._store.locked() as switch:
-            if switch.running.prefix_modes:
-                self._ports, self._pool = "", str(values[0])
+            enters = switch.running.prefix_modes
+        if enters:
+            self._leave()
+            if chosen is MAKE_POOL:
+                self._pool = str(values[0])
+            else:
+                self._vlan = int(str(values[0]))
         return shown
+
+    def _leave(self) -> None:
+        self._ports, self._pool, self._vlan = "", "", 0
 
     def _enable(self) -> None:
         self._mode = max(self._mode, ENABLE)
 
     def _disable(self) -> None:
-        self._mode, self._ports, self._pool = EXEC, "", ""
+        self._mode = EXEC
+        self._leave()
 
     def _configure(self) -> None:
-        self._mode, self._ports, self._pool = CONFIG, "", ""
+        self._mode = CONFIG
+        self._leave()
 
     def _exit(self) -> None:
-        if self._ports or self._pool:
-            self._ports = self._pool = ""
+        if self._ports or self._pool or self._vlan:
+            self._leave()
         elif self._mode == CONFIG:
             self._mode = ENABLE
         else:

@@ -55,10 +55,8 @@ def _system_type(_view: View) -> Shown:
 
 
 def _vlan(view: View) -> Shown:
-    rows = {
-        str(vlan): {"Name": "default" if vlan == 1 else "", "Ports": ""} for vlan in (1, *view.config.vlans)
-    }
-    rows["1"]["Ports"] = ", ".join(f"Eth{name}" for name in view.config.names())
+    rows = {"1": {"Name": "default", "Ports": ", ".join(f"Eth{name}" for name in view.config.names())}}
+    rows |= {str(vlan): {"Name": name, "Ports": ""} for vlan, name in sorted(view.config.vlans.items())}
     data = {vlan: [row] for vlan, row in rows.items()} if view.release.lists_tables else rows
     lines = [f"{vlan:<8}{row['Name']:<12}{row['Ports']}".rstrip() for vlan, row in rows.items()]
     return Shown("\n".join(["VLAN    Name        Ports", "----    ----        -----", *lines]), data)
