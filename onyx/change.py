@@ -51,6 +51,15 @@ class _Plan:
         """What the change alters."""
         return differing(self.start, self.goal)
 
+    @property
+    def leads_through_a_mode(self) -> bool:
+        """Whether the change enters or leaves the mode of the command `roce`."""
+        return any(each.kind is Kind.ROCE for each in self.touched)
+
+    def values(self, source: Configuration) -> dict[Setting, str]:
+        """Return what `source` has of all that is ours or touched."""
+        return {each: source.get(each) for each in {*self.ours, *self.touched}}
+
     def unsaved(self, saved: Configuration) -> list[Setting]:
         """Return our settings that a start of the switch would bring otherwise than they shall run."""
         return [each for each in sorted(self.ours) if not same(each, saved.get(each), self.goal.get(each))]
@@ -188,7 +197,11 @@ def _carry_out(connect: Connect, session: Runner, plan: _Plan, say: Say) -> None
         say(f"differs: the running configuration is right, the saved one is not: {names}")
     try:
         session.run(dialect.CONFIGURE)
-        _send(session, plan, say)
+        _send(session, plan, plan.lines, say)
+        if plan.leads_through_a_mode:
+            # The mode sets and takes settings of its own; what it left otherwise than wanted gets lines now.
+            now = read_state(session).running
+            _send(session, plan, commands(now, now.changed(plan.values(plan.goal))), say)
         _verify(session, plan, say)
         _save(session, plan, say)
     except OnyxError as failure:
@@ -203,19 +216,19 @@ def _carry_out(connect: Connect, session: Runner, plan: _Plan, say: Say) -> None
     say(plan.done)
 
 
-def _send(session: Runner, plan: _Plan, say: Say) -> None:
+def _send(session: Runner, plan: _Plan, lines: Sequence[str], say: Say) -> None:
     """Send the lines one by one; the first that fails ends it."""
-    for number, line in enumerate(plan.lines, start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             plan.sent.append(line)
             session.run(line)
         except CommandRefused as refused:
             say(f"refused: {line}")
             raise ChangeFailed(
-                f'line {number} of {len(plan.lines)}, "{line}", was refused: {refused.answer}'
+                f'line {number} of {len(lines)}, "{line}", was refused: {refused.answer}'
             ) from refused
         except SessionLost as lost:
-            raise SessionLost(f"line {number} of {len(plan.lines)}: {lost}.") from lost
+            raise SessionLost(f"line {number} of {len(lines)}: {lost}.") from lost
         say(f"sent: {line}")
 
 
@@ -231,7 +244,7 @@ def _verify(session: Runner, plan: _Plan, say: Say) -> None:
         raise ChangeFailed(f"all lines were accepted, but reading back gives: {'; '.join(wrong)}.")
     say("verified: the switch reads back as wanted")
     for each in differing(after.running, plan.goal):
-        if each not in plan.ours:
+        if each not in plan.ours and not plan.leads_through_a_mode:
             say(
                 f"note: someone else changed {each} meanwhile, from {plan.start.get(each)} to "
                 f"{after.running.get(each)}; left as it is"
@@ -301,14 +314,15 @@ def _take_back(connect: Connect, session: Runner, plan: _Plan, failure: OnyxErro
 
 
 def _restore(session: Runner, plan: _Plan, say: Say) -> str:
-    now = read_state(session).running
-    former = now.changed({each: plan.start.get(each) for each in plan.touched})
-    for line in commands(now, former):
-        try:
-            session.run(line)
-            say(f"taken back: {line}")
-        except CommandRefused as refused:
-            say(f"not taken back: {line}: {refused.answer}")
+    for _round in range(2 if plan.leads_through_a_mode else 1):
+        now = read_state(session).running
+        former = now.changed({each: plan.start.get(each) for each in plan.touched})
+        for line in commands(now, former):
+            try:
+                session.run(line)
+                say(f"taken back: {line}")
+            except CommandRefused as refused:
+                say(f"not taken back: {line}: {refused.answer}")
     after = read_state(session)
     left = [
         f"{each} is {after.running.get(each)}, was {plan.start.get(each)}"

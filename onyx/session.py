@@ -49,7 +49,18 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class _Driver(MellanoxMlnxosSSH):
-    """netmiko's driver for this switch, but for its start: that waits for a silence of two seconds."""
+    """netmiko's driver for this switch, but for its start, which waits for a silence of two seconds.
+
+    And for its end: the driver polls a channel that the switch has closed until the time is over.
+    """
+
+    def read_channel(self) -> str:
+        """Return what has come; raises EOFError when the switch has ended the session."""
+        output = str(super().read_channel())
+        channel: Any = self.remote_conn
+        if not output and (channel.closed or channel.eof_received) and not channel.recv_ready():
+            raise EOFError("the switch ended the session")
+        return output
 
     def session_preparation(self) -> None:
         """Wait for the prompt instead of for silence, then do as the driver does."""
