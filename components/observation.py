@@ -27,6 +27,7 @@ HOST_STEPS = (
     "gpu_host.nouveau",
     "gpu_host.driver",
     "ofed_stack.packages",
+    "ofed_stack.link_type",
     "ofed_stack.address",
     "ofed_stack.qos",
     "docker_host.engine",

@@ -9,12 +9,40 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.apt_repository import repository_lines
 from components.context import Cluster, HostContext
 from components.host_step import host_step, waits_for
+from components.reboot import reboot_step
+from settings.ofed import Ofed, OfedFlavour
 from settings.roce import RoceProfile
 
-# The distribution's RDMA user space and the tools that observe and prove it.
-INBOX_PACKAGES = ("ethtool", "ibverbs-utils", "perftest", "rdma-core")
+# What each flavour takes from the distribution, sorted: the RDMA user space and the tools that observe and
+# prove it; or what OFED's own modules are built with.
+PACKAGES = {
+    OfedFlavour.INBOX: ("ethtool", "ibverbs-utils", "pciutils", "perftest", "rdma-core"),
+    OfedFlavour.MLNX_OFED: ("dkms", "ethtool", "pciutils"),
+    OfedFlavour.DOCA_OFED: ("dkms", "ethtool", "pciutils"),
+}
+_NONE = "none"
+
+
+def package_facts(ofed: Ofed) -> dict[str, str]:
+    """Return the settings of the step ofed_stack.packages; what a flavour does not use is ``none``."""
+    image = ofed.iso if ofed.flavour is OfedFlavour.MLNX_OFED else None
+    repository = ofed.repository if ofed.flavour is OfedFlavour.DOCA_OFED else None
+    return {
+        "flavour": ofed.flavour.value,
+        "version": _NONE if ofed.flavour is OfedFlavour.INBOX else ofed.version or _NONE,
+        "packages": " ".join(PACKAGES[ofed.flavour]),
+        "source": _NONE if image is None else image.source,
+        "sha256": _NONE if image is None else image.sha256,
+        "md5": "" if image is None else image.md5 or "",
+        "flags": " ".join(ofed.flags),
+        **repository_lines(repository),
+        "card": "present",
+        "driver": "current",
+        "sysfs_root": ofed.sysfs_root,
+    }
 
 
 def qos_facts(roce: RoceProfile) -> dict[str, str]:
@@ -39,19 +67,27 @@ def qos_facts(roce: RoceProfile) -> dict[str, str]:
 
 
 class OfedStack(pulumi.ComponentResource):
-    """One host's RDMA packages, its static data address, and the host's half of the RoCE profile."""
+    """One host's RDMA stack, its Ethernet port with a data address, and its half of the RoCE profile."""
 
     def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
         super().__init__("rocestack:components:OfedStack", context.host.name, None, waits_for(after))
         stack = cluster.stack
         interface = stack.network.data_interface
-        packages = host_step(
+        packages = reboot_step(
             cluster,
             context,
             "ofed_stack.packages",
-            {"packages": " ".join(INBOX_PACKAGES)},
+            package_facts(stack.ofed),
             parent=self,
             depends_on=after,
+        )
+        link_type = reboot_step(
+            cluster,
+            context,
+            "ofed_stack.link_type",
+            {"interface": interface, "link_type": "ETH", "sysfs_root": stack.ofed.sysfs_root},
+            parent=self,
+            depends_on=[packages],
         )
         address = host_step(
             cluster,
@@ -64,7 +100,7 @@ class OfedStack(pulumi.ComponentResource):
                 "link": "up",
             },
             parent=self,
-            depends_on=[packages],
+            depends_on=[link_type],
         )
         host_step(
             cluster,

@@ -43,8 +43,10 @@ class OfedFlavour(StrEnum):
 
 
 class Ofed(Section):
-    """The RDMA stack and where the NIC's settings are found.
+    """The RDMA stack and where the NIC's settings are found (guide: "Installation Mellanox OFED").
 
+    `version` is MLNX_OFED's as `ofed_info -n` shows it, or that of DOCA-OFED's package doca-ofed, which is
+    held. `iso` and `flags` are mlnx_ofed's, `repository` is doca_ofed's.
     `sysfs_root` is /sys on metal. The lab has no RDMA card, and its stand-in keeps the card's files
     elsewhere. `allow_unobservable` lists facts, as ``step.key``, that this cluster's cards cannot show.
     """

@@ -26,6 +26,7 @@ from settings.models import (
     Training,
     Transport,
 )
+from settings.ofed import Ofed, OfedFlavour
 from settings.roce import EcnThresholds, RoceProfile
 from settings.switch import Switch, SwitchTransport, port_order
 
@@ -196,6 +197,25 @@ def _docker_has_its_sources(docker: Docker, gpu: Gpu, lab: Lab | None) -> Iterab
         )
 
 
+def _ofed_has_its_sources(ofed: Ofed, lab: Lab | None) -> Iterable[Problem]:
+    """The RDMA stack's source: needed by its flavour (a lab brings its own), of no use to another."""
+    flavour = ofed.flavour
+    sources = (
+        ("ofed.iso", ofed.iso, (OfedFlavour.MLNX_OFED,), "its source, sha256 and md5"),
+        ("ofed.repository", ofed.repository, (OfedFlavour.DOCA_OFED,), "its url, suite and key_url"),
+        ("ofed.version", ofed.version, (OfedFlavour.MLNX_OFED, OfedFlavour.DOCA_OFED), "the vendor's"),
+    )
+    for path, value, users, what in sources:
+        if flavour not in users and value is not None:
+            yield Problem(path, value, f"is of no use with ofed.flavour {flavour.value}; leave it out")
+        if flavour in users and value is None and lab is None:
+            yield Problem(path, None, f"is required with ofed.flavour {flavour.value}: {what}")
+    if ofed.flags and flavour is not OfedFlavour.MLNX_OFED:
+        yield Problem("ofed.flags", " ".join(ofed.flags), "are mlnxofedinstall's, so leave them out here")
+    if len(set(ofed.allow_unobservable)) < len(ofed.allow_unobservable):
+        yield Problem("ofed.allow_unobservable", list(ofed.allow_unobservable), "names a fact twice")
+
+
 def _metal_is_reachable(
     hosts: tuple[Host, ...], switch: Switch, access: Access | None, lab: Lab | None
 ) -> Iterable[Problem]:
@@ -340,6 +360,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("training", "gpu", "docker", "image"), _training_has_its_hardware),
     (("docker", "gpu", "lab"), _docker_has_its_sources),
     (("gpu", "lab"), _driver_has_its_source),
+    (("ofed", "lab"), _ofed_has_its_sources),
     (("hosts", "network", "lab"), _subnets_apart),
     (("hosts", "switch", "access", "lab"), _metal_is_reachable),
     (("hosts", "registry", "lab"), _lab_ports_apart),

@@ -57,7 +57,7 @@ def _ofed(ofed: Ofed, manifest: Manifest) -> Ofed:
         return _filled(ofed, version=source["version"], iso=Artifact.model_validate(source["iso"]))
     if ofed.flavour is OfedFlavour.DOCA_OFED:
         source = manifest["doca_ofed"]
-        return _filled(ofed, version=source["version"], repository=_repository(source["repository"]))
+        return _filled(ofed, version=source["package_version"], repository=_repository(source["repository"]))
     return ofed
 
 

@@ -6,6 +6,8 @@ import pytest
 from pulumi.runtime import rpc
 
 from settings import flat
+from settings.artifact import AptRepository, Artifact
+from settings.ofed import MayBeUnobservable, Ofed, OfedFlavour
 from tests.components.harness import IMAGE_ID, Program, World, lab_stack
 
 HOST = "clx-mld-41"
@@ -18,7 +20,7 @@ def program() -> Program:
 
 def test_every_remote_step_has_apply_remove_and_a_checked_host_key(program: Program) -> None:
     steps = [one for one in program.by_urn.values() if one.type == "command:remote:Command"]
-    assert len(steps) == 2 * 9
+    assert len(steps) == 2 * 10
     for one in steps:
         assert one.inputs["create"] == one.inputs["update"]
         assert one.inputs["delete"] not in ("", one.inputs["create"])
@@ -103,3 +105,50 @@ def test_all_shards_share_one_run(program: Program) -> None:
         return str(labels["rocestack.run_id"])
 
     assert run("clx-mld-41/caffe2-shard-0") == run("clx-mld-42/caffe2-shard-1")
+
+
+@pytest.mark.parametrize(
+    ("ofed", "lines"),
+    [
+        (Ofed(), {"flavour": "inbox", "version": "none", "source": "none", "repository": "none"}),
+        (
+            Ofed(
+                flavour=OfedFlavour.MLNX_OFED,
+                version="4.2-1.2.0.0",
+                iso=Artifact(source="/share/OFED.iso", sha256="a" * 64, md5="b" * 32),
+                flags=("--without-fw-update", "--force"),
+            ),
+            {
+                "flavour": "mlnx_ofed",
+                "version": "4.2-1.2.0.0",
+                "source": "/share/OFED.iso",
+                "md5": "b" * 32,
+                "flags": "--without-fw-update --force",
+                "packages": "dkms ethtool pciutils",
+            },
+        ),
+        (
+            Ofed(
+                flavour=OfedFlavour.DOCA_OFED,
+                version="2.9",
+                repository=AptRepository(
+                    url="http://vendor/doca/",
+                    suite="./",
+                    key_url="http://vendor/key",
+                    key_fingerprint="A" * 40,
+                ),
+            ),
+            {"flavour": "doca_ofed", "repository": "http://vendor/doca/ ./", "repository_key": "A" * 40},
+        ),
+    ],
+)
+def test_each_flavour_of_the_rdma_stack_gets_its_own_source(ofed: Ofed, lines: dict[str, str]) -> None:
+    program = Program(World(lab_stack().model_copy(update={"ofed": ofed})))
+    found = flat.parse(program.stdin(f"{HOST}/ofed_stack.packages"))
+    assert {key: found[key] for key in lines} == lines
+
+
+def test_what_need_not_be_observable_travels_with_the_step() -> None:
+    allowed = (MayBeUnobservable.TRAFFIC_CLASS, MayBeUnobservable.PAUSE)
+    program = Program(World(lab_stack().model_copy(update={"ofed": Ofed(allow_unobservable=allowed)})))
+    assert flat.parse(program.stdin(f"{HOST}/ofed_stack.qos"))["allow_unobservable"] == "pause traffic_class"

@@ -58,6 +58,9 @@ def test_in_sync_changes_nothing(applied: Program) -> None:
     ("step", "key", "found"),
     [
         ("ofed_stack.qos", "pfc", "0,0,0,0,0,0,0,0"),
+        ("ofed_stack.qos", "pause", "on"),
+        ("ofed_stack.qos", "tsa", "vendor,vendor,vendor,vendor,vendor,vendor,vendor,vendor"),
+        ("ofed_stack.qos", "traffic_class", "unset"),
         ("ofed_stack.address", "mtu", "1500"),
         ("docker_host.routes", "routes", ""),
         ("docker_host.engine", "service", "inactive"),
@@ -143,7 +146,9 @@ def test_a_new_lab_node_is_configured_in_the_same_up(applied: Program) -> None:
         for step in (
             "gpu_host.preflight",
             *("gpu_host.nouveau", "gpu_host.nouveau.wait", "gpu_host.nouveau.verify"),
-            *("ofed_stack.packages", "ofed_stack.address", "ofed_stack.qos"),
+            *("ofed_stack.packages", "ofed_stack.packages.wait", "ofed_stack.packages.verify"),
+            *("ofed_stack.link_type", "ofed_stack.link_type.wait", "ofed_stack.link_type.verify"),
+            *("ofed_stack.address", "ofed_stack.qos"),
             *("docker_host.engine", "docker_host.routes", "caffe2_image.pull", "training_job.dataset"),
         )
     }

@@ -12,6 +12,7 @@ H41, H42 = "clx-mld-41", "clx-mld-42"
 CHAIN = [
     "gpu_host.nouveau",
     "ofed_stack.packages",
+    "ofed_stack.link_type",
     "ofed_stack.address",
     "ofed_stack.qos",
     "docker_host.engine",

@@ -77,7 +77,8 @@ def test_a_pending_reboot_is_repaired_unless_the_stack_never_reboots(
     assert bool(after.cluster.unsettled) is not drifts
 
 
-def test_another_policy_changes_the_three_alone(program: Program) -> None:
+def test_another_policy_changes_the_steps_with_a_reboot_alone(program: Program) -> None:
     after = Program(World(_stack(RebootPolicy.NEVER), checkpoint=program.checkpoint()))
     changed = {name for name in _changed(program, after) if name.startswith("clx-mld-41/")}
-    assert changed == {STEP, f"{STEP}.wait", f"{STEP}.verify"}
+    rebooting = (STEP, "clx-mld-41/ofed_stack.packages", "clx-mld-41/ofed_stack.link_type")
+    assert changed == {f"{step}{part}" for step in rebooting for part in ("", ".wait", ".verify")}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from components.ofed_stack import package_facts
+from settings.ofed import Ofed
 from tests.nodes.node import INTERFACE, Node
 
 STEPS = {
-    "ofed_stack.packages": {"packages": "ethtool ibverbs-utils perftest rdma-core"},
+    "ofed_stack.packages": {**package_facts(Ofed(sysfs_root="/run/lab-sysfs")), "reboot": "never"},
     "ofed_stack.address": {
         "interface": INTERFACE,
         "address": "31.31.31.41/24",

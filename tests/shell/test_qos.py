@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from components.ofed_stack import qos_facts
-from facts import probe
 from settings.roce import RoceProfile
+from tests.shell.shell import FIXTURES, answer, observed
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
 STEP = "ofed_stack.qos"
 WANTED = qos_facts(RoceProfile())
 # The probe asks for an interface that this machine has too.
@@ -38,34 +35,20 @@ def _tree(root: Path, device: str = "mlx5_1", port: int = 1) -> Path:
     return root
 
 
-def _answer(path: str, status: int = 0) -> str:
-    return f"() {{ cat {shlex.quote(str(FIXTURES / path))}; return {status}; }}"
-
-
 CMA_MODE = "() { [[ $* == '-d mlx5_1 -p 1' ]] && echo 'RoCE v2'; }"
 CMA_TOS = "() { [[ $* == '-d mlx5_1 -p 1' ]] && echo 106; }"
 OFED = {
-    "ethtool": _answer("ethtool/pause/off.txt"),
-    "mlnx_qos": _answer("mlnx_qos/standin/profile.txt"),
+    "ethtool": answer("ethtool/pause/off.txt"),
+    "mlnx_qos": answer("mlnx_qos/standin/profile.txt"),
     "cma_roce_mode": CMA_MODE,
     "cma_roce_tos": CMA_TOS,
 }
 
 
 def _facts(root: Path, tools: Mapping[str, str]) -> dict[str, str]:
-    lines = {"interface": INTERFACE, "sysfs_root": str(root), **WANTED}
-    done = subprocess.run(
-        ["bash", "-c", probe.render([STEP])],
-        input="".join(f"{STEP}.{key}: '{value}'\n" for key, value in sorted(lines.items())),
-        env={**os.environ, **{f"BASH_FUNC_{name}%%": text for name, text in tools.items()}},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    answer = probe.parse(done.stdout)
-    assert answer.unobservable.get(STEP) is None
-    return dict(answer.facts[STEP])
+    found = observed(STEP, {"interface": INTERFACE, "sysfs_root": str(root), **WANTED}, tools)
+    assert found.unobservable.get(STEP) is None
+    return dict(found.facts[STEP])
 
 
 def test_every_setting_is_read_in_the_form_in_which_it_is_wanted(tmp_path: Path) -> None:
@@ -78,7 +61,7 @@ def test_every_setting_is_read_in_the_form_in_which_it_is_wanted(tmp_path: Path)
 
 
 def test_an_untouched_card(tmp_path: Path) -> None:
-    facts = _facts(_tree(tmp_path), {**OFED, "mlnx_qos": _answer("mlnx_qos/documented/untouched.txt")})
+    facts = _facts(_tree(tmp_path), {**OFED, "mlnx_qos": answer("mlnx_qos/documented/untouched.txt")})
     assert facts["trust"] == "pcp (until reboot)"
     assert (facts["dcbx"], facts["dscp2prio"]) == ("fw", "26:none,48:none")
     assert (facts["pfc"], facts["prio_tc"]) == ("0,0,0,0,0,0,0,0", "1,0,2,3,4,5,6,7")
@@ -96,12 +79,12 @@ def test_an_untouched_card(tmp_path: Path) -> None:
 )
 def test_global_pause(tmp_path: Path, file: str, pause: str) -> None:
     # Some cards end with an error although they answered.
-    tools = {**OFED, "ethtool": _answer(f"ethtool/pause/{file}.txt", status=78)}
+    tools = {**OFED, "ethtool": answer(f"ethtool/pause/{file}.txt", status=78)}
     assert _facts(_tree(tmp_path), tools)["pause"] == pause
 
 
 def test_a_card_without_data_center_bridging_has_reasons(tmp_path: Path) -> None:
-    tools = {**OFED, "mlnx_qos": _answer("mlnx_qos/documented/unsupported.txt", status=1)}
+    tools = {**OFED, "mlnx_qos": answer("mlnx_qos/documented/unsupported.txt", status=1)}
     facts = _facts(_tree(tmp_path), tools)
     for key in ("trust", "dcbx", "dscp2prio", "pfc", "prio_tc", "tsa", "tcbw"):
         assert facts[key].startswith("unobservable: mlnx_qos says: ETS features are not supported")
@@ -132,7 +115,7 @@ def test_the_device_is_found_by_ofeds_tool_where_the_kernel_links_none(tmp_path:
     for path in (root / "class" / "net" / INTERFACE / "device" / "infiniband").iterdir():
         path.rmdir()
     assert _facts(root, OFED)["traffic_class"].startswith("unobservable: ")
-    found = _facts(root, {**OFED, "ibdev2netdev": _answer("ibdev2netdev/two-ports/list.txt")})
+    found = _facts(root, {**OFED, "ibdev2netdev": answer("ibdev2netdev/two-ports/list.txt")})
     assert (found["traffic_class"], found["cma_roce_tos"]) == ("106", "106")
 
 

@@ -22,7 +22,7 @@ def test_in_sync_node() -> None:
     assert answer.unobservable == {}
     # Recorded where the stack asked for no driver and no upgrades.
     assert set(answer.facts) < set(HOST_STEPS)
-    assert len(answer.facts) == 8
+    assert len(answer.facts) == 9
     assert answer.facts["ofed_stack.address"] == {
         "interface": "enp1f0",
         "address": "31.31.31.41/24",

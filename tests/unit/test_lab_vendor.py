@@ -137,7 +137,7 @@ def test_the_modern_flavours_get_their_repositories(stack: Stack) -> None:
     assert found.gpu.repository is not None
     assert (found.gpu.package_version, found.gpu.package) == ("390.12-1", None)
     assert found.ofed.repository is not None
-    assert (found.ofed.version, found.ofed.iso) == ("24.10-1.1.4", None)
+    assert (found.ofed.version, found.ofed.iso) == ("2.9.1-0.1.4", None)
     assert (found.docker.repository, found.docker.runtime_version) == (None, "1.17.4-1")
 
 

@@ -216,3 +216,49 @@ def test_an_unreadable_file_is_one_clear_error(tmp_path: Path, text: str | None,
         path.write_text(text)
     with pytest.raises(SettingsError, match=says):
         load_file(path)
+
+
+_ISO = {"source": "/share/MLNX_OFED.iso", "sha256": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("ofed", "said"),
+    [
+        (
+            {"flavour": "mlnx_ofed", "version": "4.2"},
+            "ofed.iso = None: is required with ofed.flavour mlnx_ofed",
+        ),
+        (
+            {"flavour": "mlnx_ofed", "iso": _ISO},
+            "ofed.version = None: is required with ofed.flavour mlnx_ofed",
+        ),
+        (
+            {"flavour": "doca_ofed", "version": "2.9"},
+            "ofed.repository = None: is required with ofed.flavour doca",
+        ),
+        ({"flavour": "inbox", "iso": _ISO}, "is of no use with ofed.flavour inbox; leave it out"),
+        ({"flavour": "inbox", "flags": ["--force"]}, "ofed.flags = '--force': are mlnxofedinstall's"),
+        ({"allow_unobservable": ["ofed_stack.qos.pause"] * 2}, "names a fact twice"),
+        (
+            {"allow_unobservable": ["ofed_stack.qos.paus"]},
+            "ofed.allow_unobservable[0] = 'ofed_stack.qos.paus'",
+        ),
+    ],
+)
+def test_the_rdma_stack_has_its_source_and_no_other(sections: Sections, ofed: Sections, said: str) -> None:
+    del sections["lab"]
+    with pytest.raises(SettingsError) as caught:
+        parse({**sections, "ofed": ofed}, "Pulumi.lab.yaml")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "ofed",
+    [
+        {"flavour": "mlnx_ofed", "version": "4.2", "iso": _ISO, "flags": ["--without-fw-update"]},
+        {"flavour": "doca_ofed", "version": "2.9", "repository": {**_MIRROR, "key_fingerprint": "A" * 40}},
+        {"allow_unobservable": ["ofed_stack.qos.pause", "ofed_stack.qos.traffic_class"]},
+    ],
+)
+def test_a_right_rdma_stack_is_no_problem(sections: Sections, ofed: Sections) -> None:
+    assert parse({**sections, "ofed": ofed}, "Pulumi.lab.yaml").ofed.flavour == ofed.get("flavour", "inbox")
