@@ -82,16 +82,20 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return text
 
 
+def _control(package: Package) -> str:
+    """Return the control file; apt takes an index without the size for another build of the same version."""
+    size = sum(len(one.content) for one in package.files.values())
+    return package.control.rstrip("\n") + f"\nInstalled-Size: {max(1, size // 1024)}\n"
+
+
 def build(package: Package) -> bytes:
     """Return the package's .deb file."""
-    size = sum(len(one.content) for one in package.files.values())
-    control = package.control.rstrip("\n") + f"\nInstalled-Size: {max(1, size // 1024)}\n"
     sums = "".join(
         f"{hashlib.md5(one.content, usedforsecurity=False).hexdigest()}  {name}\n"
         for name, one in sorted(package.files.items())
         if not one.link
     )
-    members = {"control": File(control.encode()), "md5sums": File(sums.encode())}
+    members = {"control": File(_control(package).encode()), "md5sums": File(sums.encode())}
     members |= {name: File(text.encode(), 0o755) for name, text in package.scripts.items()}
     # What lies in /etc is a person's to change.
     conffiles = [
@@ -153,7 +157,7 @@ def packages_index(packages: Sequence[tuple[Package, bytes]], folder: str = ".")
     stanzas = []
     for package, content in packages:
         lines = [
-            package.control.rstrip("\n"),
+            _control(package).rstrip("\n"),
             f"Filename: {folder}/{package.file_name}",
             f"Size: {len(content)}",
         ]

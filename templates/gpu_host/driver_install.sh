@@ -1,6 +1,6 @@
 # shellcheck disable=SC2154  # want is prelude.sh's, own and had are record.sh's
 # Where the driver's packages come from, and how they come and stay; include it after apt.sh, fetch.sh,
-# repository.sh and driver_read.sh.
+# repository.sh, driver_packages.sh and driver_read.sh.
 pin=/etc/apt/preferences.d/rocestack-nvidia-driver
 local_key=/etc/apt/trusted.gpg.d/rocestack-nvidia-driver.gpg
 
@@ -51,7 +51,7 @@ local_repo_key() {
 
 # driver_install: have cuda-drivers and all that it brings in the wanted version, and kept at it.
 driver_install() {
-  local candidate
+  local candidate installed=()
   # One version counts for all packages of the driver, also when its repository has a newer one tomorrow.
   {
     printf 'Package: cuda-drivers nvidia-* libnvidia-* xserver-xorg-video-nvidia*\n'
@@ -62,7 +62,9 @@ driver_install() {
     die "the driver's repository has cuda-drivers ${candidate:-in no version}, not ${want[version]}." "correct gpu.version or where the driver comes from."
   fi
   if package_installed cuda-drivers; then
-    apt_get install --no-install-recommends --allow-downgrades cuda-drivers >/dev/null ||
+    # One by one: cuda-drivers itself is content with newer ones.
+    mapfile -t installed < <(driver_packages | cut -d ' ' -f 1)
+    apt_get install --no-install-recommends --allow-downgrades "${installed[@]}" >/dev/null ||
       die "apt could not bring the driver to ${want[version]}." "see its own words above, then run up again."
   else
     apt_install cuda-drivers

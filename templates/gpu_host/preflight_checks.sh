@@ -1,6 +1,6 @@
 # shellcheck disable=SC2154  # want is the script's
 # What must be right on a host before anything is changed there. Read only; the same checks run in the probe
-# of a host to which nothing was applied yet, and as the first step.
+# of a host to which nothing was applied yet, and as the first step. Include it after kernel_read.sh.
 #
 # want: stack, driver (none or its version), gpus (any or how many), driver_releases and ofed_releases (any or
 # ubuntu16.04 debian12 …), ofed (its flavour), space_mb.
@@ -61,12 +61,6 @@ preflight_kernel() {
   if secure_boot; then
     echo "secure boot is on, so its kernel refuses the modules that are built here; turn it off in the firmware's settings"
   fi
-}
-
-# kernel_newest: the newest kernel that a package brought, or nothing.
-kernel_newest() {
-  dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-image-[0-9]*' 2>/dev/null |
-    sed -n 's/^installed linux-image-//p' | sort -V | tail -n 1
 }
 
 # Without lists apt knows no package at all, which the first update changes.
