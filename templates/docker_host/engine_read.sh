@@ -40,4 +40,7 @@ pinned_facts() {
   fi
 }
 
-bridge_addresses() { ip -4 -o address show dev docker0 2>/dev/null | awk '{ print $4 }'; }
+bridge_addresses() {
+  [[ -e /sys/class/net/docker0 ]] || return 0
+  ip -4 -o address show dev docker0 | awk '{ print $4 }'
+}

@@ -17,8 +17,12 @@ from components.context import Cluster, HostContext, SwitchContext
 from components.program import declare
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation
+from lab.vendor.completion import complete
+from settings.docker import Docker
+from settings.gpu import Gpu
 from settings.loader import load_file
 from settings.models import HostAccess, Stack, SwitchAccess
+from settings.ofed import Ofed
 
 ROOT = Path(__file__).parents[2]
 IMAGE_ID = "sha256:" + "a" * 64
@@ -90,12 +94,19 @@ class World:
     node_generations: Mapping[str, int] = field(default_factory=dict)
 
 
-def lab_stack() -> Stack:
-    """Return the lab's own settings, with the registry's CA replaced by a file of the checkout."""
-    stack = load_file(ROOT / "Pulumi.lab.yaml")
+def whole_lab_stack() -> Stack:
+    """Return the lab's own settings as the components see them, with a file of the checkout for its CA."""
+    manifest = json.loads((ROOT / "tests" / "fixtures" / "vendor" / "manifest.json").read_text())
+    stack = complete(load_file(ROOT / "Pulumi.lab.yaml"), manifest)
     return stack.model_copy(
         update={"registry": stack.registry.model_copy(update={"ca_file": str(ROOT / "Pulumi.yaml")})}
     )
+
+
+def lab_stack() -> Stack:
+    """Return the lab's settings with the flavours that need no vendor, whose steps have their own tests."""
+    plain = Ofed(sysfs_root="/run/lab-sysfs", allow_unobservable=("ofed_stack.qos.pause",))
+    return whole_lab_stack().model_copy(update={"gpu": Gpu(), "ofed": plain, "docker": Docker()})
 
 
 def machines(stack: Stack) -> Machines:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from pulumi.runtime import rpc
 
+from components.observation import HOST_STEPS
 from settings import flat
 from settings.artifact import AptRepository, Artifact
 from settings.ofed import MayBeUnobservable, Ofed, OfedFlavour
-from tests.components.harness import IMAGE_ID, Program, World, lab_stack
+from tests.components.harness import IMAGE_ID, Program, World, lab_stack, whole_lab_stack
 
 HOST = "clx-mld-41"
 
@@ -152,3 +153,10 @@ def test_what_need_not_be_observable_travels_with_the_step() -> None:
     allowed = (MayBeUnobservable.TRAFFIC_CLASS, MayBeUnobservable.PAUSE)
     program = Program(World(lab_stack().model_copy(update={"ofed": Ofed(allow_unobservable=allowed)})))
     assert flat.parse(program.stdin(f"{HOST}/ofed_stack.qos"))["allow_unobservable"] == "pause traffic_class"
+
+
+def test_the_lab_goes_through_every_step_of_a_host() -> None:
+    lab = Program(World(whole_lab_stack()))
+    steps = {name.partition("/")[2] for name in lab.by_name if name.startswith("clx-mld-41/")}
+    optional = {"gpu_host.apt"}
+    assert set(HOST_STEPS) - steps == optional

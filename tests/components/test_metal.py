@@ -18,7 +18,8 @@ from tests.components.harness import ROOT
 def _metal_stack(private_key_file: Path) -> Stack:
     config = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]
     sections: dict[str, Any] = {key.partition(":")[2]: value for key, value in config.items()}
-    del sections["lab"]
+    for name in ("lab", "gpu", "ofed", "docker"):
+        del sections[name]
     for number, host in enumerate(sections["hosts"], start=1):
         host |= {"address": f"192.0.2.{number}", "user": "ops", "host_key": f"ssh-ed25519 AAAA{number}"}
     sections["hosts"][1]["port"] = 2222

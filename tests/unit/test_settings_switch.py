@@ -27,7 +27,8 @@ def lab(**switch: Any) -> Stack:
 def metal(**switch: Any) -> Stack:
     config = yaml.safe_load(LAB_FILE.read_text())["config"]
     sections = copy.deepcopy({key.partition(":")[2]: value for key, value in config.items()})
-    del sections["lab"]
+    for name in ("lab", "gpu", "ofed", "docker"):
+        del sections[name]
     sections["access"] = {"private_key_file": "/k"}
     for host in sections["hosts"]:
         host |= {"address": "192.0.2.1", "host_key": "ssh-ed25519 AAAA"}
