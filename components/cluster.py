@@ -11,12 +11,12 @@ from pydantic import SecretStr
 
 from components.caffe2_image import BUILD_STEP, OPERATOR
 from components.context import Cluster, HostContext, SwitchContext
+from components.fabric import report as report_fabric
 from components.gpu_host import preflight_settings
 from components.host_step import LOCAL, StepId, recorded_step
 from components.observation import Observations, observe
 from components.operator_files import operator_file
 from components.preflight import check_fitness, new_hosts
-from facts import fabric
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation
 from facts.operator import image_present
@@ -182,36 +182,4 @@ def report(cluster: Cluster) -> None:
             pulumi.log.warn(f"{context.host.name} is unreachable ({observation.reason}); {kept}")
     if cluster.switch.unreachable is not None:
         pulumi.log.warn(f"{cluster.switch.access.name} is unreachable ({cluster.switch.unreachable})")
-    _report_fabric(cluster)
-
-
-def _report_fabric(cluster: Cluster) -> None:
-    """Tell the operator whether switch and hosts, as found, make one lossless fabric, cabled as wanted."""
-    switch = fabric.SwitchSide(
-        name=cluster.switch.access.name,
-        found=cluster.switch.found or {},
-        lldp=cluster.switch.neighbours.lldp,
-        macs=cluster.switch.neighbours.macs,
-    )
-    hosts = [_host_side(context) for context in cluster.hosts.values()]
-    for host in hosts:
-        for problem in fabric.contradictions(switch, host):
-            pulumi.log.warn(problem)
-    for cable in fabric.cables(switch, hosts):
-        if cable.problem:
-            pulumi.log.warn(cable.problem)
-    line = fabric.summary(switch, hosts)
-    if line is not None:
-        pulumi.log.info(line)
-
-
-def _host_side(context: HostContext) -> fabric.HostSide:
-    facts: Mapping[str, Mapping[str, str]] = {}
-    if context.observation is not None and context.observation.state == "reachable":
-        facts = context.observation.facts
-    return fabric.HostSide(
-        name=context.host.name,
-        port=context.host.switch_port,
-        mac=facts.get("ofed_stack.address", {}).get("mac"),
-        qos=facts.get("ofed_stack.qos"),
-    )
+    report_fabric(cluster)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pulumi
 from components.caffe2_image import BUILD_STEP, OPERATOR
 from components.cluster import report
 from components.context import Cluster, HostContext
+from components.fabric import disagreements, wrong_cables
 from components.host_step import LOCAL, REMOTE, StepId, recorded_step
 from components.observation import HOST_STEPS
 from components.preflight import new_hosts
@@ -67,8 +68,24 @@ def collect(cluster: Cluster) -> Report:
         stack=cluster.stack_name,
         run="preview" if pulumi.runtime.is_dry_run() else "up",
         at=reports.now(),
-        machines=tuple(machines),
+        machines=_with_fabric(cluster, machines),
     )
+
+
+def _with_fabric(cluster: Cluster, machines: Sequence[Machine]) -> tuple[Machine, ...]:
+    """Return the machines with what is wrong between them and the switch.
+
+    Where one of the two drifted, that drift is why they do not agree, and is told already.
+    """
+    cabling, chain = wrong_cables(cluster), disagreements(cluster)
+    drifted = {one.name for one in machines if one.drift}
+
+    def judged(one: Machine) -> Machine:
+        settled = not drifted & {one.name, cluster.switch.access.name}
+        between = chain.get(one.name, ()) if settled else ()
+        return one.model_copy(update={"cabling": cabling.get(one.name), "chain": between})
+
+    return tuple(judged(one) for one in machines)
 
 
 def _host(cluster: Cluster, context: HostContext) -> Machine:

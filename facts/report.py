@@ -42,8 +42,10 @@ class Machine(_Model):
 
     `reason` and `since` (when a run first saw it, as far as reports tell) belong to a machine that did not
     answer. `unobservable` maps a fact, a whole step or ``containers`` to why nothing shows it; those that the
-    stack file allows are in `allowed` instead. `foreign` names what is there and not ours. `in_sync` counts
-    the facts that were seen to be as applied, so nothing unknown is among them.
+    stack file allows are in `allowed` instead. `foreign` names what is there and not ours. `cabling` is a
+    sentence on a host that is on the wrong port of the switch, `chain` sentences on where it and the switch
+    are both as applied and still make no lossless chain. `in_sync` counts the facts that were seen to be as
+    applied, so nothing unknown is among them.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Machine(_Model):
     unobservable: Mapping[str, str] = {}
     allowed: Mapping[str, str] = {}
     foreign: tuple[str, ...] = ()
+    cabling: str | None = None
+    chain: tuple[str, ...] = ()
 
 
 class Report(_Model):
@@ -110,14 +114,14 @@ def output(report: Report) -> dict[str, Any]:
     """Return the report as the stack's output `drift`: machines with something to report, and what.
 
     It holds no time and no count, so that runs which find the same give the same. An `up` leaves out the
-    drift, which it repairs.
+    drift, which it repairs, and the chain, which its changes may close.
     """
+    shown = {"pending_reboot", "unobservable", "foreign", "cabling"}
+    if report.run == "preview":
+        shown |= {"drift", "chain"}
     told = {}
     for one in report.machines:
-        fields = one.model_dump(include={"drift", "pending_reboot", "unobservable", "foreign"}, mode="json")
-        entry = {
-            name: value for name, value in fields.items() if value and (name, report.run) != ("drift", "up")
-        }
+        entry = {name: value for name, value in one.model_dump(include=shown, mode="json").items() if value}
         if one.state in ("unreachable", "absent"):
             entry |= {"state": one.state, "reason": one.reason or ""}
         if entry:
@@ -143,6 +147,12 @@ def summary(report: Report) -> str:
     foreign = sum(len(one.foreign) for one in seen)
     if foreign:
         parts.append(f"{foreign} foreign")
+    cables = sum(one.cabling is not None for one in report.machines)
+    if cables:
+        parts.append(f"{cables} cable{_s(cables)} in the wrong port")
+    apart = sum(bool(one.chain) for one in report.machines)
+    if apart:
+        parts.append(f"{apart} host{_s(apart)} not in agreement with the switch")
     parts += _named(report.of_state("unreachable"), lambda one: f"unreachable{_why(one, report.at)}")
     parts += _named(report.of_state("absent"), lambda one: f"absent{_why(one, report.at)}")
     new = len(report.of_state("new"))
@@ -156,6 +166,7 @@ def is_quiet(report: Report) -> bool:
     return all(
         one.state in ("reachable", "new")
         and not (one.drift or one.pending_reboot or one.unobservable or one.foreign)
+        and not (one.cabling or one.chain)
         for one in report.machines
     )
 
@@ -218,7 +229,10 @@ class Exit(IntEnum):
 
 
 def verdict(report: Report) -> tuple[Exit, str]:
-    """Return the exit code and a sentence. Nothing unknown is ever in sync, and drift outweighs it."""
+    """Return the exit code and a sentence.
+
+    Nothing unknown is ever in sync, nor a host that does not fit the switch; drift outweighs both.
+    """
     if report.error is not None:
         return Exit.FAILED, f"the preview failed, so nothing is known: {report.error}"
     if any(one.drift for one in report.machines):
@@ -229,11 +243,17 @@ def verdict(report: Report) -> tuple[Exit, str]:
         if one.state == "unreachable" or one.unobservable or one.pending_reboot
     ]
     if unknown:
-        named = ", ".join(unknown[:_NAMED]) + (", …" if len(unknown) > _NAMED else "")
-        return Exit.UNKNOWN, f"no drift was seen, but not all is known to be in sync: {named}"
+        return Exit.UNKNOWN, f"no drift was seen, but not all is known to be in sync: {_some(unknown)}"
     if report.changes is not False:
         return Exit.CHANGES, "no drift, but the settings are not applied yet; `pulumi up` applies them"
+    misfits = [one.name for one in report.machines if one.cabling or one.chain]
+    if misfits:
+        return Exit.UNKNOWN, f"no drift was seen, but not all hosts fit the switch: {_some(misfits)}"
     return Exit.IN_SYNC, "in sync"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def as_json(report: Report) -> str:

@@ -28,6 +28,15 @@ def textfile(report: Report) -> str:
             ],
         ),
         *_metric(
+            "rocestack_fabric_problem",
+            "A host that does not fit the switch, by its cable or its marks; one that fits has no line.",
+            [
+                ({**label, "host": one.name, "problem": problem}, 1)
+                for one in report.machines
+                for problem in _problems(one)
+            ],
+        ),
+        *_metric(
             "rocestack_reachable",
             "Whether a machine could be observed.",
             [({**label, "host": one.name}, int(one.state == "reachable")) for one in asked],
@@ -58,6 +67,10 @@ def _counts(one: Machine) -> dict[str, int]:
         "unobservable_allowed": len(one.allowed),
         "foreign": len(one.foreign),
     }
+
+
+def _problems(one: Machine) -> list[str]:
+    return [name for name, found in (("cabling", one.cabling), ("chain", one.chain)) if found]
 
 
 def _metric(name: str, text: str, samples: Sequence[tuple[Mapping[str, str], int]]) -> list[str]:

@@ -11,10 +11,12 @@ import pulumi
 import pytest
 
 from components import report
+from components.context import Cluster
 from facts import report as reports
 from facts.checkpoint import Checkpoint, CheckpointError
 from facts.observe import ContainerFact, HostObservation
 from facts.report import Machine, Report
+from onyx.state import Neighbours
 from settings import flat
 from tests.components.harness import IMAGE_ID, Program, World, lab_stack
 from tests.components.test_drift_plan import _in_sync
@@ -174,6 +176,54 @@ def test_drift_of_the_switch_and_of_a_container_are_told(applied: Program) -> No
         HEAD: {"drift": {"training_job.redis.redis": {"found": "removed", "wanted": "running"}}},
         SWITCH: {"drift": {"switch_qos.roce.trust": {"found": "L2", "wanted": "L3"}}},
     }
+
+
+def _with_cables(cluster: Cluster, **host_behind_port: str) -> Cluster:
+    neighbours = Neighbours(lldp={f"1/{port[1:]}": name for port, name in host_behind_port.items()})
+    return dataclasses.replace(cluster, switch=dataclasses.replace(cluster.switch, neighbours=neighbours))
+
+
+def test_a_wrong_cable_counts_though_nothing_drifted(applied: Program, told: list[tuple[str, str]]) -> None:
+    cluster = _again(applied, _in_sync(applied)).cluster
+    right = report.tell(_with_cables(cluster, p1=HEAD, p2=SECOND))
+    assert reports.is_quiet(right)
+    assert told[-1] == ("info", "drift: none on 2 hosts and the switch")
+    swapped = report.tell(_with_cables(cluster, p1=SECOND, p2=HEAD))
+    assert told[-1] == ("warn", "drift: none on 2 hosts and the switch; 2 cables in the wrong port")
+    cabling = _machine(swapped, HEAD).cabling
+    assert cabling is not None
+    assert cabling.startswith(f"cabling: {HEAD} belongs on port 1/1 of {SWITCH}, but it is on port 1/2")
+    assert ("warn", cabling) in told
+    assert _machine(swapped, SWITCH).cabling is None
+
+
+def test_a_chain_that_does_not_close_counts_where_nothing_drifted(applied: Program) -> None:
+    # Both are as recorded, and the records do not belong together: an up that changed only the switch.
+    observations = _in_sync(applied)
+    observations[HEAD] = _with(observations[HEAD], QOS, pfc="0,0,0,0,1,0,0,0")
+    name = f"{HEAD}/{QOS}"
+    other = applied.stdin(name).replace("pfc: '0,0,0,1,0,0,0,0'", "pfc: '0,0,0,0,1,0,0,0'")
+    assert other != applied.stdin(name)
+    recorded = _broken(applied, COMMAND, name, other)
+    found = report.collect(_again(applied, observations, checkpoint=recorded).cluster)
+    assert not any(one.drift for one in found.machines)
+    assert _machine(found, HEAD).chain == (
+        f"fabric: {HEAD} and {SWITCH}: the host pauses priority 4, but its packets get switch priority 3",
+    )
+    assert _machine(found, SECOND).chain == ()
+    assert reports.summary(found).endswith("; 1 host not in agreement with the switch")
+    # As drift of the host it is told as that, and once.
+    drifted = report.collect(_again(applied, observations).cluster)
+    assert reports.summary(drifted) == "drift: 1 fact on 1 of 2 hosts"
+
+
+def test_hosts_and_switch_without_our_settings_need_not_agree_yet(
+    applied: Program, told: list[tuple[str, str]]
+) -> None:
+    bare = {name: _with(one, QOS, pfc="x", traffic_class="") for name, one in _in_sync(applied).items()}
+    found = report.tell(_again(applied, bare, checkpoint=Checkpoint({})).cluster)
+    assert all(one.chain == () for one in found.machines)
+    assert not [line for _, line in told if line.startswith("fabric")]
 
 
 def test_the_file_holds_the_report_and_no_secret(

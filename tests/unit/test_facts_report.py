@@ -64,6 +64,14 @@ FULL = report(
     SWITCH,
     changes=True,
 )
+MISFITS = report(
+    host(1, cabling="cabling: h1 belongs on port 1/1"),
+    host(2, chain=("fabric: h2 and sw: the host trusts pcp", "fabric: h2 and sw: the pool may drop")),
+    host(3, cabling="cabling: h3 belongs on port 1/3", state="unreachable", since=NOW, in_sync=0),
+    host(4),
+    SWITCH,
+    changes=False,
+)
 FAILED = report(error="`pulumi preview` ended with status 255; its own message is above")
 
 
@@ -97,6 +105,11 @@ FAILED = report(error="`pulumi preview` ended with status 255; its own message i
             "stack allows; 1 foreign; h3 unreachable (connection refused) for 12 s; "
             "h6 absent (the lab node is not there); nothing was applied yet to 1 of 8 machines",
         ),
+        (
+            MISFITS,
+            "drift: none on 3 of 4 hosts and the switch; 2 cables in the wrong port; 1 host not in agreement "
+            "with the switch; h3 unreachable",
+        ),
         (FAILED, "drift: not known, since the preview failed"),
     ],
 )
@@ -127,6 +140,18 @@ def test_how_long_is_told_in_one_unit(seconds: int, told: str) -> None:
         (report(host(1, pending_reboot={"q.link": LINK}), changes=True), Exit.UNKNOWN, "h1"),
         (report(drifted(1, "q.pfc"), dead(2), changes=True), Exit.CHANGES, "there is drift"),
         (report(host(1, state="absent"), changes=True), Exit.CHANGES, "settings are not applied yet"),
+        (
+            report(host(1, cabling="x"), host(2), changes=False),
+            Exit.UNKNOWN,
+            "not all hosts fit the switch: h1",
+        ),
+        (
+            report(host(1), host(2, chain=("x",)), changes=False),
+            Exit.UNKNOWN,
+            "not all hosts fit the switch: h2",
+        ),
+        (report(host(1, cabling="x"), changes=True), Exit.CHANGES, "settings are not applied yet"),
+        (report(drifted(1, "q.pfc"), host(2, cabling="x"), changes=True), Exit.CHANGES, "there is drift"),
         (FAILED, Exit.FAILED, "status 255"),
     ],
 )
@@ -148,6 +173,8 @@ def test_the_exit_code_never_calls_the_unknown_in_sync(given: Report, code: Exit
         (report(host(1, unobservable={"q": "no tool"})), False),
         (report(host(1, foreign=("container x",))), False),
         (report(host(1, pending_reboot={"q.link": LINK})), False),
+        (report(host(1, cabling="x")), False),
+        (report(host(1, chain=("x",))), False),
     ],
 )
 def test_quiet_is_only_what_needs_no_one(given: Report, quiet: bool) -> None:
@@ -179,6 +206,13 @@ def test_an_up_leaves_out_the_drift_that_it_repairs() -> None:
     assert set(told) == {"h3", "h4", "h5", "h6"}
 
 
+def test_an_up_leaves_out_the_chain_that_it_may_close_and_keeps_the_cables() -> None:
+    assert output(MISFITS)["h1"] == {"cabling": "cabling: h1 belongs on port 1/1"}
+    assert len(output(MISFITS)["h2"]["chain"]) == 2
+    told = output(MISFITS.model_copy(update={"run": "up"}))
+    assert set(told) == {"h1", "h3"}
+
+
 def test_differences_are_sorted_by_kind() -> None:
     given = [
         Difference("h", "q.s", "trust", "pcp", "dscp"),
@@ -206,13 +240,15 @@ def test_silence_lasts_since_the_first_run_that_met_it() -> None:
     assert with_since(report(dead(2), at=later), of_another).machines[0].since == later
 
 
-@pytest.mark.parametrize(("name", "given"), [("full", FULL), ("clean", CLEAN), ("failed", FAILED)])
+@pytest.mark.parametrize(
+    ("name", "given"), [("full", FULL), ("clean", CLEAN), ("misfits", MISFITS), ("failed", FAILED)]
+)
 def test_files_for_machines(name: str, given: Report) -> None:
     assert as_json(given) == (FIXTURES / f"{name}.json").read_text()
     assert textfile(given) == (FIXTURES / f"{name}.prom").read_text()
 
 
-@pytest.mark.parametrize("given", [FULL, CLEAN, FAILED])
+@pytest.mark.parametrize("given", [FULL, CLEAN, MISFITS, FAILED])
 def test_a_report_is_read_back(given: Report, tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "report.json"
     write_whole(path, as_json(given))
