@@ -113,8 +113,8 @@ def with_since(report: Report, earlier: Report | None) -> Report:
 def output(report: Report) -> dict[str, Any]:
     """Return the report as the stack's output `drift`: machines with something to report, and what.
 
-    It holds no time and no count, so that runs which find the same give the same. An `up` leaves out the
-    drift, which it repairs, and the chain, which its changes may close.
+    It holds no time and no count, so that runs which find the same give the same. An `up` leaves out what it
+    repairs: drift, a lab machine that it makes again, and the chain, which its changes may close.
     """
     shown = {"pending_reboot", "unobservable", "foreign", "cabling"}
     if report.run == "preview":
@@ -122,7 +122,7 @@ def output(report: Report) -> dict[str, Any]:
     told = {}
     for one in report.machines:
         entry = {name: value for name, value in one.model_dump(include=shown, mode="json").items() if value}
-        if one.state in ("unreachable", "absent"):
+        if one.state == "unreachable" or (one.state, report.run) == ("absent", "preview"):
             entry |= {"state": one.state, "reason": one.reason or ""}
         if entry:
             told[one.name] = entry
