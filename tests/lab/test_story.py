@@ -84,8 +84,15 @@ def test_up_ends_with_a_finished_training(lab: LabCluster, operator_before: list
 def test_then_nothing_is_to_be_done(lab: LabCluster) -> None:
     assert lab.planned() == {}
     assert lab.is_clean()
+    before = [_logins(lab, node) for node in NODES]
     again = lab.up()
     assert re.search(r"Resources:\s+\d+ unchanged", again.stdout), again.stdout
+    # All facts of a host come over one connection.
+    assert [_logins(lab, node) for node in NODES] == [count + 1 for count in before]
+
+
+def _logins(lab: LabCluster, node: str) -> int:
+    return lab.on(node, "journalctl", "--unit", "ssh", "--no-pager").count("Accepted publickey")
 
 
 def test_both_sides_hold_the_profile(lab: LabCluster) -> None:
