@@ -12,7 +12,7 @@ import pulumi
 from pulumi_command import local
 
 from components.context import Cluster
-from components.host_step import host_step, local_step, waits_for
+from components.host_step import host_step, local_step
 from components.image_context import content_tag, context_files
 from settings.models import ImageFlavour, Stack
 
@@ -39,7 +39,7 @@ class Caffe2Image(pulumi.ComponentResource):
     def __init__(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> None:
         stack = cluster.stack
         repository = stack.image.repository
-        super().__init__("rocestack:components:Caffe2Image", repository, None, waits_for(after))
+        super().__init__("rocestack:components:Caffe2Image", repository)
         build = (
             self._from_source(cluster, after) if _is_source(stack) else self._from_packages(cluster, after)
         )

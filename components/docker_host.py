@@ -12,7 +12,7 @@ import pulumi
 
 from components.apt_repository import repository_lines
 from components.context import Cluster, HostContext
-from components.host_step import host_step, waits_for
+from components.host_step import host_step
 from components.operator_files import operator_file
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.models import Host, Stack
@@ -61,7 +61,7 @@ class DockerHost(pulumi.ComponentResource):
     """One host's Docker engine, trusting the stack's registry, reachable from the other hosts' containers."""
 
     def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
-        super().__init__("rocestack:components:DockerHost", context.host.name, None, waits_for(after))
+        super().__init__("rocestack:components:DockerHost", context.host.name)
         stack, docker = cluster.stack, cluster.stack.docker
         engine = host_step(
             cluster,

@@ -12,7 +12,7 @@ import pulumi
 
 from components.apt_repository import repository_lines
 from components.context import Cluster, HostContext
-from components.host_step import host_step, waits_for
+from components.host_step import host_step
 from components.reboot import reboot_step
 from settings.artifact import Artifact
 from settings.gpu import Gpu, GpuDriver, Upgrade
@@ -100,7 +100,7 @@ class GpuHost(pulumi.ComponentResource):
     """
 
     def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
-        super().__init__("rocestack:components:GpuHost", context.host.name, None, waits_for(after))
+        super().__init__("rocestack:components:GpuHost", context.host.name)
         stack = cluster.stack
         node = [context.node] if context.node is not None else []
         last: pulumi.Resource = host_step(

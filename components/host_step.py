@@ -37,16 +37,6 @@ class StepId:
         return f"{self.machine}/{self.step}"
 
 
-def waits_for(_after: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
-    """Return the options of a component that comes after others: none of its own.
-
-    Each component gives `after` to its first steps, which is what orders them at `up` and at destroy. One
-    that itself depended on others would be skipped where one of them fails; the engine then refuses its
-    outputs and ends the program, with all other hosts' steps (docs/decisions/0014).
-    """
-    return pulumi.ResourceOptions()
-
-
 def host_step(
     cluster: Cluster,
     context: HostContext,

@@ -11,7 +11,7 @@ import pulumi
 
 from components.apt_repository import repository_lines
 from components.context import Cluster, HostContext
-from components.host_step import host_step, waits_for
+from components.host_step import host_step
 from components.reboot import reboot_step
 from settings.ofed import Ofed, OfedFlavour
 from settings.roce import RoceProfile
@@ -70,7 +70,7 @@ class OfedStack(pulumi.ComponentResource):
     """One host's RDMA stack, its Ethernet port with a data address, and its half of the RoCE profile."""
 
     def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
-        super().__init__("rocestack:components:OfedStack", context.host.name, None, waits_for(after))
+        super().__init__("rocestack:components:OfedStack", context.host.name)
         stack = cluster.stack
         interface = stack.network.data_interface
         packages = reboot_step(

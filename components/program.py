@@ -27,6 +27,10 @@ def declare(cluster: Cluster) -> Declared:
     """Declare the whole cluster: driver, then OFED, then Docker on each host; then image; then training.
 
     The training waits for the switch too, since it is what the switch was made ready for.
+
+    Each component hands what it comes after to its first steps, which orders them at `up` and at destroy. It
+    has no `depends_on` itself: where one that it depended on failed, the engine would skip the component,
+    refuse its outputs and end the program, with all other hosts' steps (docs/decisions/0014).
     """
     switch = SwitchQoS(cluster)
     docker_hosts: list[pulumi.Resource] = []

@@ -12,7 +12,7 @@ from pulumi_command import local
 
 from components.caffe2_image import Caffe2Image
 from components.context import Cluster, HostContext
-from components.host_step import host_step, waits_for
+from components.host_step import host_step
 from facts.job import ContainerState, JobPlan, plan_containers, run_id
 from settings import flat
 from settings.docker import GpuRuntime
@@ -82,7 +82,7 @@ class TrainingJob(pulumi.ComponentResource):
 
     def __init__(self, cluster: Cluster, image: Caffe2Image, after: Sequence[pulumi.Resource]) -> None:
         stack = cluster.stack
-        super().__init__("rocestack:components:TrainingJob", "resnet50", None, waits_for(after))
+        super().__init__("rocestack:components:TrainingJob", "resnet50")
         self._cluster = cluster
         self._image = image
         datasets = {
