@@ -167,7 +167,10 @@ class Program:
         run()
         self.by_urn = monitor.registered
         self.by_name = {
-            one.name: one for one in monitor.registered.values() if ":components:" not in one.type
+            one.name: one
+            for one in monitor.registered.values()
+            # The stack itself is registered by the first program of a process alone.
+            if ":components:" not in one.type and one.type != "pulumi:pulumi:Stack"
         }
 
     def stdin(self, name: str) -> str:
