@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import re
@@ -50,7 +51,16 @@ def ensure_bridge(name: str) -> None:
         if name not in links:
             _ip("link", "add", "name", name, "type", "bridge")
         _ip("address", "add", f"{subnet.network_address + 1}/{subnet.prefixlen}", "dev", name)
-    _ip("link", "set", "dev", name, "up")
+    _ip("link", "set", "dev", name, "address", bridge_mac(name), "up")
+
+
+def bridge_mac(name: str) -> str:
+    """Return the MAC address of the bridge `name`: always the same one, locally administered.
+
+    A bridge without one of its own takes the lowest of its ports', so it would have another as containers
+    come and go, and those that stay would send to the old one until they ask again.
+    """
+    return "02:" + hashlib.sha256(name.encode()).digest()[:5].hex(":")
 
 
 def remove_bridge(name: str) -> None:

@@ -161,3 +161,11 @@ def _link(name: str, master: str | None = None) -> dict[str, str]:
 )
 def test_bridges_of_an_engine_that_no_longer_runs(links: list[dict[str, str]], gone: list[str]) -> None:
     assert host_network.abandoned(json.dumps(links), OURS) == gone
+
+
+def test_a_bridge_keeps_one_address_of_its_own() -> None:
+    first = host_network.bridge_mac(OURS)
+    assert first == host_network.bridge_mac(OURS) != host_network.bridge_mac("rs00000001")
+    # Six bytes, the first one with the bit "locally administered" and without "multicast".
+    assert [len(part) for part in first.split(":")] == [2] * 6
+    assert int(first[:2], 16) & 3 == 2
