@@ -13,8 +13,8 @@ _EXPORT_DEADLINE_S = 60
 # The file backend replaces a checkpoint in one step, but empties the small file of attributes beside it for a
 # moment; whoever reads just then is told this (about 1 read in 100 while an update runs).
 _MET_A_WRITE = "failed to load checkpoint: EOF"
-_TRIES = 5
-_PAUSE_S = 0.2
+# How long to wait after each try that met a write, in seconds; the last one is not tried again.
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, None)
 
 
 class CheckpointError(Exception):
@@ -87,7 +87,7 @@ def read(stack_name: str) -> Checkpoint:
 
 def _export(stack_name: str) -> str:
     command = ["pulumi", "stack", "export", "--stack", stack_name]
-    for attempt in range(1, _TRIES + 1):
+    for pause in _PAUSES_S:
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=_EXPORT_DEADLINE_S, check=False
@@ -98,9 +98,9 @@ def _export(stack_name: str) -> str:
             ) from None
         if done.returncode == 0:
             return done.stdout
-        if _MET_A_WRITE not in done.stderr or attempt == _TRIES:
+        if _MET_A_WRITE not in done.stderr or pause is None:
             break
-        time.sleep(_PAUSE_S)
+        time.sleep(pause)
     raise CheckpointError(
         f"The checkpoint of stack {stack_name} could not be read; `{' '.join(command)}` said: "
         f"{done.stderr.strip()}"

@@ -19,9 +19,8 @@ from onyx.wanted import Wanted, dscp_text
 Say = Callable[[str], None]
 Connect = Callable[[], AbstractContextManager[Runner]]
 
-# How often a switch that dropped the session is asked again, and how long it gets in between.
-_ATTEMPTS = 4
-_PAUSE_S = 3.0
+# How long a switch that dropped the session gets after each try, in seconds; the last one is not tried again.
+_PAUSES_S: tuple[float | None, ...] = (1.0, 2.0, 4.0, None)
 
 
 @dataclass(frozen=True)
@@ -341,12 +340,12 @@ def _restore(session: Runner, plan: _Plan, say: Say) -> str:
 def _again(connect: Connect) -> Iterator[Runner]:
     """Connect once more after a session was lost; the switch gets some time for it."""
     with ExitStack() as stack:
-        for attempt in range(1, _ATTEMPTS + 1):
+        for pause in _PAUSES_S:
             try:
                 session = stack.enter_context(connect())
                 break
             except Unreachable:
-                if attempt == _ATTEMPTS:
+                if pause is None:
                     raise
-                time.sleep(_PAUSE_S)
+                time.sleep(pause)
         yield session

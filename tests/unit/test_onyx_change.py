@@ -312,7 +312,7 @@ def test_wherever_the_session_breaks_off_the_switch_is_as_before_or_as_wanted(
 
 
 def test_a_switch_that_is_gone_is_said_to_be_unknown(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onyx.change._PAUSE_S", 0.0)
+    monkeypatch.setattr("onyx.change._PAUSES_S", (0.0, None))
 
     def gone(line: str) -> str | None:
         if lab.sessions > 1:
