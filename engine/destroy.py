@@ -1,7 +1,8 @@
 """Destroy to the end: `python -m engine.destroy STACK [options of pulumi destroy]`, in an activated shell.
 
 Plain `pulumi destroy` does the work; round it this adds what the CLI leaves to the person: the lock of a run
-that was killed, resources that such a run was making, and a list of what is left when a machine is dead.
+that was killed, resources that such a run was making, what a dead machine holds on the others, and a list of
+what is left.
 """
 
 from __future__ import annotations
@@ -80,6 +81,48 @@ def _as_made(resource: Document) -> Document | None:
     return None
 
 
+def release(document: Document, failed: Sequence[str]) -> list[str]:
+    """Drop what the `failed` resources' machines hold on others from the state's `document`.
+
+    A job's containers come after all hosts' steps, so one that cannot be removed keeps every other host as it
+    is. Between machines a dependency only orders the work, and the removal of such a container needs nothing
+    of the other hosts. Returns the names of the resources that are free now and were not.
+    """
+    resources = document["deployment"].get("resources") or []
+    dead = {_machine(urn) for urn in failed}
+    custom = {one["urn"]: one for one in resources if one.get("custom") and "/" in _name(one)}
+    freed: dict[str, None] = {}
+    for one in custom.values():
+        if _machine(one["urn"]) not in dead:
+            continue
+        lists = [one.get("dependencies") or [], *(one.get("propertyDependencies") or {}).values()]
+        for urns in lists:
+            others = [urn for urn in urns or [] if urn in custom and _machine(urn) not in dead]
+            freed |= dict.fromkeys(_name(custom[urn]) for urn in others)
+            for urn in others:
+                urns.remove(urn)
+    return list(freed)
+
+
+def still_there(options: Sequence[str], document: Document) -> list[str]:
+    """Return destroy's `options` without the targets that the first run removed; the CLI refuses those."""
+    known = {one["urn"] for one in document["deployment"].get("resources") or []}
+    kept: list[str] = []
+    for word in options:
+        target = kept[-1] in ("--target", "-t") if kept else False
+        if target and "*" not in word and word not in known:
+            kept.pop()
+        else:
+            kept.append(word)
+    return kept
+
+
+def failures(events: str) -> list[str]:
+    """Return the URNs of the resources that failed, from the CLI's event log (a JSON document a line)."""
+    found = (json.loads(line).get("resOpFailedEvent") for line in events.splitlines() if line.strip())
+    return [one["metadata"]["urn"] for one in found if one is not None]
+
+
 def left(document: Document) -> list[Left]:
     """Return what the state still holds, by machine; machines are named as in ``machine/step``."""
     resources = document["deployment"].get("resources") or []
@@ -87,7 +130,7 @@ def left(document: Document) -> list[Left]:
     custom = [one for one in resources if one.get("custom") and not one["type"].startswith("pulumi:")]
     found: dict[str, list[Document]] = {}
     for one in custom:
-        found.setdefault(_name(one).partition("/")[0], []).append(one)
+        found.setdefault(_machine(one["urn"]), []).append(one)
     return [
         Left(
             machine,
@@ -112,6 +155,10 @@ def _places(resources: Sequence[Document]) -> Mapping[str, str]:
 
 def _name(resource: Document) -> str:
     return str(resource["urn"]).rsplit("::", 1)[-1]
+
+
+def _machine(urn: str) -> str:
+    return urn.rsplit("::", 1)[-1].partition("/")[0]
 
 
 def tell(found: Sequence[Left], stack: str) -> Iterator[str]:
@@ -172,11 +219,15 @@ class _Cli:
             file.flush()
             self.ask("stack", "import", "--file", file.name)
 
-    def destroy(self, options: Sequence[str]) -> int:
-        """Run destroy before the person's eyes, past machines that fail; return its status."""
-        argv = ["pulumi", "destroy", "--stack", self.stack, *options]
-        environment = {**os.environ, "PULUMI_CONTINUE_ON_ERROR": "true"}
-        return subprocess.run(argv, env=environment, check=False).returncode
+    def destroy(self, options: Sequence[str]) -> tuple[int, list[str]]:
+        """Run destroy before the person's eyes, past failing machines; return its status and what failed."""
+        # The event log is the only place where the CLI names each resource that failed, and it is shown to
+        # those who debug.
+        environment = {**os.environ, "PULUMI_CONTINUE_ON_ERROR": "true", "PULUMI_DEBUG_COMMANDS": "true"}
+        with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as events:
+            argv = ["pulumi", "destroy", "--stack", self.stack, "--event-log", events.name, *options]
+            status = subprocess.run(argv, env=environment, check=False).returncode
+            return status, failures(Path(events.name).read_text())
 
 
 def run(stack: str, options: Sequence[str]) -> int:
@@ -190,11 +241,28 @@ def run(stack: str, options: Sequence[str]) -> int:
     if names:
         print(f"destroy: half made by a run that was killed, taken back too: {', '.join(names)}", flush=True)
         cli.put(document)
-    status = cli.destroy(options)
+    status, failed = cli.destroy(options)
+    if failed:
+        status = _go_on(cli, options, failed)
     found = left(cli.document()) if status != 0 else []
     if found:
         print("\n".join(tell(found, stack)), file=sys.stderr)
     return status
+
+
+def _go_on(cli: _Cli, options: Sequence[str], failed: Sequence[str]) -> int:
+    """Destroy what only waited for the machines of the `failed` resources; return the status."""
+    document = cli.document()
+    freed = release(document, failed)
+    if not freed:
+        return 1
+    machines = ", ".join(sorted({_machine(urn) for urn in failed}))
+    print(
+        f"destroy: {machines} failed; going on with what only waited for it: {', '.join(freed)}", flush=True
+    )
+    cli.put(document)
+    # The person has said yes to all of it already.
+    return cli.destroy(["--yes", *still_there(options, document)])[0]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,19 +29,22 @@ def _no_lab_before_and_after(lab: LabCluster) -> Iterator[None]:
     assert lab.objects() == {"containers": [], "networks": [], "volumes": []}
 
 
-def _components(lab: LabCluster) -> list[str]:
+def _destroy_components(lab: LabCluster) -> list[str]:
+    """Return the command that destroys all but the lab's machines."""
     state = json.loads(lab.run("pulumi", "stack", "export", "--stack", "lab").stdout)
     urns = [one["urn"] for one in state["deployment"]["resources"]]
-    return [urn for urn in urns if urn.partition("::rocestack::")[2].startswith("rocestack:components:")]
+    components = [
+        urn for urn in urns if urn.partition("::rocestack::")[2].startswith("rocestack:components:")
+    ]
+    targets = [part for urn in components for part in ("--target", urn)]
+    return ["python", "-m", "engine.destroy", "lab", "--yes", "--skip-preview", *targets]
 
 
 def test_the_components_of_a_dead_host_wait_for_it(lab: LabCluster) -> None:
     lab.up()
-    targets = [part for urn in _components(lab) for part in ("--target", urn)]
-    command = ("python", "-m", "engine.destroy", "lab", "--yes", "--skip-preview", *targets)
     lab.on(SECOND, "systemctl", "stop", "ssh.service")
     try:
-        done = lab.run(*command, check=False)
+        done = lab.run(*_destroy_components(lab), check=False)
     finally:
         lab.on(SECOND, "systemctl", "start", "ssh.service")
     said = done.stdout + done.stderr
@@ -50,7 +53,7 @@ def test_the_components_of_a_dead_host_wait_for_it(lab: LabCluster) -> None:
     assert f"    {SECOND}/docker_host.routes" in said
     assert lab.on(HEAD, "bash", "-c", RECORDS).strip() == ""
     assert "docker_host.routes" in lab.on(SECOND, "bash", "-c", RECORDS)
-    lab.run(*command)
+    lab.run(*_destroy_components(lab))
     assert lab.on(SECOND, "bash", "-c", RECORDS).strip() == ""
 
 

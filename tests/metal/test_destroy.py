@@ -126,6 +126,38 @@ def test_a_dead_machine_keeps_no_other_from_being_taken_down(
     assert stack.state() == {}
 
 
+def test_a_job_over_all_machines_keeps_only_the_dead_one(
+    stack: Stack, machines: tuple[Host, Host], dead: Host
+) -> None:
+    alive = machines[1]
+    both = [f"{DEAD}/{STEPS[-1]}", f"{ALIVE}/{STEPS[-1]}"]
+    job = [
+        remote(
+            machine,
+            f"{name}/caffe2-shard",
+            create="touch /root/shard",
+            delete="rm -f /root/shard",
+            depends_on=both,
+            connection={"dial_error_limit": 1},
+        )
+        for machine, name in ((dead, DEAD), (alive, ALIVE))
+    ]
+    stack.declare(*chain(dead, DEAD), *chain(alive, ALIVE), *job)
+    stack.up()
+    stop(dead)
+    status, said = to_the_end(stack)
+    assert status != 0
+    assert f"{DEAD} failed; going on with what only waited for it: {ALIVE}/{STEPS[-1]}" in said
+    assert files(alive) == ""
+    held = {name for name in stack.state() if "/" in name}
+    assert held == {f"{DEAD}/{step}" for step in (*STEPS, "caffe2-shard")}
+    start(dead)
+    status, said = to_the_end(stack)
+    assert status == 0, said
+    assert files(dead) == ""
+    assert stack.state() == {}
+
+
 def test_a_machine_that_never_comes_back_is_forgotten_by_the_command_that_is_told(
     stack: Stack, machines: tuple[Host, Host], dead: Host
 ) -> None:

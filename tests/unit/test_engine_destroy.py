@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from engine.destroy import Left, adopt, dead_locks, left, main, tell
+from engine.destroy import (
+    Left,
+    adopt,
+    dead_locks,
+    failures,
+    left,
+    main,
+    release,
+    still_there,
+    tell,
+)
 
 REMOTE, CONTAINER = "command:remote:Command", "docker:index/container:Container"
 
@@ -97,6 +107,68 @@ def test_what_is_left_is_told_by_machine_last_made_first() -> None:
     assert "  python -m engine.destroy x --yes" in lines
     forget = "  pulumi state delete --stack x --target-dependents --yes"
     assert lines[-2:] == [f"{forget} '{_urn(REMOTE, 'a/s.0')}'", f"{forget} '{_urn(REMOTE, 'b/s.0')}'"]
+
+
+def _job(*failing: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the state of two hosts, each with a shard that comes after both hosts' data, and what failed."""
+    shards = [_one(CONTAINER, f"{host}/shard", "a/data", "b/data", name="shard") for host in "ab"]
+    for one in shards:
+        one["propertyDependencies"] = {"image": [_urn(REMOTE, "a/data"), _urn(REMOTE, "b/data")]}
+    node = _one(CONTAINER, "b")
+    data = [_one(REMOTE, "a/data"), _one(REMOTE, "b/data")]
+    data[1]["dependencies"] = [node["urn"], _urn(CONTAINER, "net")]
+    document = _document(_one(CONTAINER, "net"), node, *data, *shards)
+    return document, [_urn(CONTAINER, name) for name in failing]
+
+
+def test_what_a_failed_machine_holds_on_others_is_released() -> None:
+    document, failed = _job("b/shard")
+    assert release(document, failed) == ["a/data"]
+    after = {one["urn"]: one for one in document["deployment"]["resources"]}
+    shard = after[_urn(CONTAINER, "b/shard")]
+    assert shard["dependencies"] == [_urn(REMOTE, "b/data")]
+    assert shard["propertyDependencies"] == {"image": [_urn(REMOTE, "b/data")]}
+    # Its own steps keep their order and its machine, and so does all else.
+    assert after[_urn(REMOTE, "b/data")]["dependencies"] == [_urn(CONTAINER, "b"), _urn(CONTAINER, "net")]
+    assert after[_urn(CONTAINER, "a/shard")]["dependencies"] == [
+        _urn(REMOTE, "a/data"),
+        _urn(REMOTE, "b/data"),
+    ]
+    assert release(document, failed) == []
+
+
+@pytest.mark.parametrize("failed", [(), ("a/shard", "b/shard"), ("c/shard",), ("net",)])
+def test_where_nothing_waits_for_another_machine_the_state_is_kept(failed: tuple[str, ...]) -> None:
+    document, urns = _job(*failed)
+    before = json.dumps(document)
+    assert release(document, urns) == []
+    assert json.dumps(document) == before
+
+
+def test_what_failed_is_read_from_the_event_log() -> None:
+    metadata = {"op": "delete", "urn": _urn(CONTAINER, "b/shard")}
+    events = [
+        {"sequence": 1, "resOutputsEvent": {"metadata": {"op": "delete", "urn": _urn(REMOTE, "a/s")}}},
+        {"sequence": 2, "resOpFailedEvent": {"metadata": metadata, "status": 3, "steps": 1}},
+        {"sequence": 3, "summaryEvent": {"durationSeconds": 1}},
+    ]
+    text = "".join(json.dumps(one) + "\n" for one in events)
+    assert failures(text) == [_urn(CONTAINER, "b/shard")]
+    assert failures("") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (["--yes"], ["--yes"]),
+        (["--target", _urn(REMOTE, "a/s"), "--yes"], ["--target", _urn(REMOTE, "a/s"), "--yes"]),
+        (["--target", _urn(REMOTE, "a/gone"), "--yes"], ["--yes"]),
+        (["-t", _urn(REMOTE, "a/gone"), "-t", _urn(REMOTE, "a/s")], ["-t", _urn(REMOTE, "a/s")]),
+        (["--target", "**::a/*"], ["--target", "**::a/*"]),
+    ],
+)
+def test_a_target_that_is_gone_is_not_named_again(options: list[str], kept: list[str]) -> None:
+    assert still_there(options, _document(_one(REMOTE, "a/s"))) == kept
 
 
 # The pid is above the kernel's largest.
