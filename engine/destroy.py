@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,22 +86,40 @@ def release(document: Document, failed: Sequence[str]) -> list[str]:
 
     A job's containers come after all hosts' steps, so one that cannot be removed keeps every other host as it
     is. Between machines a dependency only orders the work, and the removal of such a container needs nothing
-    of the other hosts. Returns the names of the resources that are free now and were not.
+    of the other hosts. The order on a failed machine stays, also where it leads over another one: its image
+    comes after the build, which comes after its engine. Returns the names of the resources that are free now.
     """
     resources = document["deployment"].get("resources") or []
     dead = {_machine(urn) for urn in failed}
-    custom = {one["urn"]: one for one in resources if one.get("custom") and "/" in _name(one)}
+    steps = {one["urn"]: one for one in resources if one.get("custom") and "/" in _name(one)}
+    others = {urn for urn in steps if _machine(urn) not in dead}
     freed: dict[str, None] = {}
-    for one in custom.values():
-        if _machine(one["urn"]) not in dead:
+    for urn, one in steps.items():
+        if urn in others:
             continue
-        lists = [one.get("dependencies") or [], *(one.get("propertyDependencies") or {}).values()]
-        for urns in lists:
-            others = [urn for urn in urns or [] if urn in custom and _machine(urn) not in dead]
-            freed |= dict.fromkeys(_name(custom[urn]) for urn in others)
-            for urn in others:
-                urns.remove(urn)
+        held = [other for other in one.get("dependencies") or [] if other in others]
+        freed |= dict.fromkeys(_name(steps[other]) for other in held)
+        kept = [other for other in one.get("dependencies") or [] if other not in others]
+        behind = [found for found in _behind(held, others, steps) if found not in kept]
+        if held:
+            one["dependencies"] = [*kept, *behind]
+        for key, urns in (one.get("propertyDependencies") or {}).items():
+            one["propertyDependencies"][key] = [other for other in urns or [] if other not in others]
     return list(freed)
+
+
+def _behind(starts: Sequence[str], through: Set[str], steps: Mapping[str, Document]) -> list[str]:
+    """Return the steps outside of `through` that `starts`, which are in it, come after."""
+    found: dict[str, None] = {}
+    seen, ahead = set(starts), list(starts)
+    while ahead:
+        for urn in steps[ahead.pop()].get("dependencies") or []:
+            if urn not in through:
+                found |= {urn: None} if urn in steps else {}
+            elif urn not in seen:
+                seen.add(urn)
+                ahead.append(urn)
+    return sorted(found)
 
 
 def still_there(options: Sequence[str], document: Document) -> list[str]:

@@ -137,6 +137,20 @@ def test_what_a_failed_machine_holds_on_others_is_released() -> None:
     assert release(document, failed) == []
 
 
+def test_the_order_on_a_failed_machine_stays_where_it_leads_over_another() -> None:
+    document = _document(
+        _one(REMOTE, "b/engine"),
+        _one(REMOTE, "a/engine"),
+        _one(REMOTE, "operator/build", "a/engine", "b/engine"),
+        _one(REMOTE, "operator/push", "operator/build"),
+        _one(REMOTE, "b/pull", "operator/push"),
+    )
+    assert release(document, [_urn(REMOTE, "b/pull")]) == ["operator/push"]
+    after = {one["urn"]: one["dependencies"] for one in document["deployment"]["resources"][2:]}
+    assert after[_urn(REMOTE, "b/pull")] == [_urn(REMOTE, "b/engine")]
+    assert after[_urn(REMOTE, "operator/build")] == [_urn(REMOTE, "a/engine"), _urn(REMOTE, "b/engine")]
+
+
 @pytest.mark.parametrize("failed", [(), ("a/shard", "b/shard"), ("c/shard",), ("net",)])
 def test_where_nothing_waits_for_another_machine_the_state_is_kept(failed: tuple[str, ...]) -> None:
     document, urns = _job(*failed)
