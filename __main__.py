@@ -39,7 +39,7 @@ def _declare(name: str) -> None:
     found = tell(cluster)
 
     pulumi.export("hosts", {one.access.name: one.where for one in cluster.hosts.values()})
-    pulumi.export("switch", cluster.switch.where)
+    pulumi.export("switches", {name: one.where for name, one in cluster.switches.items()})
     pulumi.export("image", declared.image.reference)
     pulumi.export("job", describe(stack))
     pulumi.export("training", declared.job.figures)

@@ -14,13 +14,12 @@ from components.context import Cluster, HostContext, SwitchContext
 from components.fabric import report as report_fabric
 from components.gpu_host import preflight_settings
 from components.host_step import LOCAL, StepId, recorded_step
-from components.observation import Observations, observe
+from components.observation import Observations, SwitchAnswer, observe
 from components.operator_files import operator_file
 from components.preflight import check_fitness, new_hosts
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation
 from facts.operator import image_present
-from onyx.state import Neighbours
 from settings.models import HostAccess, Stack, SwitchAccess
 from settings.placeholders import placeholders
 from settings.switch import Switch
@@ -35,7 +34,7 @@ class Machines:
     """
 
     hosts: Mapping[str, HostAccess]
-    switch: SwitchAccess
+    switches: Mapping[str, SwitchAccess]
     nodes: Mapping[str, pulumi.Resource] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
@@ -49,22 +48,18 @@ def open_cluster(stack: Stack, stack_name: str, checkpoint: Checkpoint, machines
     """Return the cluster with everything observed."""
     stack = machines.stack or stack
     there = {name: access for name, access in machines.hosts.items() if name not in machines.absent}
-    switch = machines.switch if machines.switch.name not in machines.absent else None
-    found = observe(checkpoint, there, switch, preflight_settings(stack, stack_name))
+    switches = {name: access for name, access in machines.switches.items() if name not in machines.absent}
+    found = observe(checkpoint, there, switches, preflight_settings(stack, stack_name))
     check_fitness(found.hosts, new_hosts(checkpoint, there), frozenset(machines.nodes))
     registry = machines.registry
     return Cluster(
         stack=stack,
         stack_name=stack_name,
         hosts={host.name: _host(host.name, stack, machines, found) for host in stack.hosts},
-        switch=SwitchContext(
-            access=machines.switch,
-            found=found.switch.found if found.switch is not None else None,
-            neighbours=found.switch.neighbours if found.switch is not None else Neighbours(),
-            unreachable=found.switch_unreachable,
-            node=machines.nodes.get(machines.switch.name),
-            node_generation=str(machines.generations.get(machines.switch.name, 1)),
-        ),
+        switches={
+            switch.name: _switch(switch, machines, found.switches.get(switch.name, SwitchAnswer()))
+            for switch in stack.all_switches
+        },
         checkpoint=checkpoint,
         registry_node=machines.nodes.get(registry) if registry is not None else None,
         registry_generation=str(machines.generations.get(registry, 1)) if registry is not None else "1",
@@ -85,6 +80,18 @@ def _host(name: str, stack: Stack, machines: Machines, found: Observations) -> H
     )
 
 
+def _switch(switch: Switch, machines: Machines, answer: SwitchAnswer) -> SwitchContext:
+    return SwitchContext(
+        switch=switch,
+        access=machines.switches[switch.name],
+        found=answer.found,
+        neighbours=answer.neighbours,
+        unreachable=answer.unreachable,
+        node=machines.nodes.get(switch.name),
+        node_generation=str(machines.generations.get(switch.name, 1)),
+    )
+
+
 def _local(checkpoint: Checkpoint) -> Mapping[str, Mapping[str, str]]:
     """Return what is on the operator's own engine: whether the image that was built is still there."""
     recorded = recorded_step(checkpoint, StepId(LOCAL, OPERATOR, BUILD_STEP))
@@ -96,8 +103,8 @@ def _local(checkpoint: Checkpoint) -> Mapping[str, Mapping[str, str]]:
 
 def metal(stack: Stack) -> Machines:
     """Return the access that the settings of a stack without a lab describe."""
-    access, switch = stack.access, stack.switch
-    if access is None or switch.address is None:
+    access = stack.access
+    if access is None:
         raise pulumi.RunError("This stack names neither a lab nor how to reach its machines.")
     _check_placeholders(stack)
     hint = "it is the file of an OpenSSH private key that every host lets in."
@@ -120,17 +127,17 @@ def metal(stack: Stack) -> Machines:
     known_hosts.write_text("".join(_known_host(one) for one in hosts.values()))
     return Machines(
         hosts=hosts,
-        switch=_switch(switch, switch.address, private_key),
+        switches={one.name: _switch_access(path, one, private_key) for path, one in stack.switch_sections},
     )
 
 
-def _switch(switch: Switch, address: str, private_key: str) -> SwitchAccess:
-    """Return how to log in to the switch; the jump host lets in the key that the hosts let in."""
+def _switch_access(path: str, switch: Switch, private_key: str) -> SwitchAccess:
+    """Return how to log in to a switch; the jump host lets in the key that the hosts let in."""
     hint = "it is the file of an OpenSSH private key that the switch lets in."
     own_key = switch.private_key_file
     return SwitchAccess(
         name=switch.name,
-        address=address,
+        address=switch.address or "",
         port=switch.reached_port,
         user=switch.user,
         transport=switch.transport,
@@ -138,7 +145,7 @@ def _switch(switch: Switch, address: str, private_key: str) -> SwitchAccess:
         certificate_sha256=switch.certificate_sha256 or "",
         password=switch.password or SecretStr(""),
         private_key=SecretStr(
-            operator_file("switch.private_key_file", own_key, hint).decode() if own_key is not None else ""
+            operator_file(f"{path}.private_key_file", own_key, hint).decode() if own_key is not None else ""
         ),
         jump=switch.jump,
         jump_key=SecretStr(private_key if switch.jump is not None else ""),
@@ -180,6 +187,7 @@ def report(cluster: Cluster) -> None:
                 else "its settings are kept as recorded and count neither as in sync nor as drift"
             )
             pulumi.log.warn(f"{context.host.name} is unreachable ({observation.reason}); {kept}")
-    if cluster.switch.unreachable is not None:
-        pulumi.log.warn(f"{cluster.switch.access.name} is unreachable ({cluster.switch.unreachable})")
+    for switch in cluster.switches.values():
+        if switch.unreachable is not None:
+            pulumi.log.warn(f"{switch.access.name} is unreachable ({switch.unreachable})")
     report_fabric(cluster)

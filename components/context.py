@@ -12,6 +12,7 @@ from facts.drift import Difference
 from facts.observe import HostObservation
 from onyx.state import Neighbours
 from settings.models import Host, HostAccess, Stack, SwitchAccess
+from settings.switch import Switch
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,12 @@ class HostContext:
 
 @dataclass(frozen=True)
 class SwitchContext:
-    """The switch: its access, what was found there (None: not asked or no answer) and who, and why not."""
+    """One switch: its settings, its access, what was found there and who is behind its ports.
 
+    `found` is None where it was not asked or did not answer; `unreachable` then says why.
+    """
+
+    switch: Switch
     access: SwitchAccess
     found: Mapping[str, str] | None = None
     unreachable: str | None = None
@@ -67,10 +72,14 @@ class Cluster:
     stack: Stack
     stack_name: str
     hosts: Mapping[str, HostContext]
-    switch: SwitchContext
+    switches: Mapping[str, SwitchContext]
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     registry_node: pulumi.Resource | None = None
     registry_generation: str = "1"
     local_found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     drift: list[Difference] = field(default_factory=list)
     unsettled: list[Difference] = field(default_factory=list)
+
+    def switch_of(self, host: Host) -> SwitchContext:
+        """The switch at the other end of a host's cable."""
+        return self.switches[self.stack.switch_of(host).name]

@@ -1,4 +1,4 @@
-"""One look at the whole cluster before anything is declared: all hosts and the switch at once."""
+"""One look at the whole cluster before anything is declared: all hosts and all switches at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from facts import probe
 from facts.checkpoint import Checkpoint
 from facts.observe import OPEN_AT_ONCE, HostObservation, observe_hosts
 from onyx.errors import OnyxError, WantedError
-from onyx.observe import Observation, read_switch
+from onyx.observe import read_switch
+from onyx.state import Neighbours
 from onyx.wanted import read_access, read_wanted
 from settings import flat
 from settings.models import HostAccess, SwitchAccess
@@ -43,37 +44,49 @@ _LEAST_S = 5.0
 
 
 @dataclass(frozen=True)
+class SwitchAnswer:
+    """What a switch says of its settings and its neighbours; `found` is None where it says nothing.
+
+    `unreachable` is why it did not answer; None also where it was not asked.
+    """
+
+    found: Mapping[str, str] | None = None
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    unreachable: str | None = None
+
+
+@dataclass(frozen=True)
 class Observations:
-    """What was found: each host's facts, the switch's (None: not asked or no answer), and why not."""
+    """What was found, by the names of hosts and switches; a switch that was not asked has no entry."""
 
     hosts: Mapping[str, HostObservation] = field(default_factory=dict)
-    switch: Observation | None = None
-    switch_unreachable: str | None = None
+    switches: Mapping[str, SwitchAnswer] = field(default_factory=dict)
 
 
 def observe(
     checkpoint: Checkpoint,
     hosts: Mapping[str, HostAccess],
-    switch: SwitchAccess | None,
+    switches: Mapping[str, SwitchAccess],
     preflight: Mapping[str, str],
 ) -> Observations:
-    """Return what is on the given hosts and the switch, one round trip each, all in parallel.
+    """Return what is on the given hosts and switches, one round trip each, all in parallel.
 
     A host to which nothing was ever applied has nothing that could have drifted: it is asked whether it is
     fit for the stack, by the settings `preflight` of that step. Such a switch is not asked.
     """
     first = "".join(f"{PREFLIGHT}.{line}\n" for line in flat.render(preflight).splitlines())
     asked = {name: (access, _applied_lines(checkpoint, name) or first) for name, access in hosts.items()}
-    on_switch = None if switch is None else _switch_applied(checkpoint, switch)
-    # The program already runs inside an event loop of the engine's SDK, so this one needs its own thread.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        switch_answer = pool.submit(_read_switch, switch, on_switch) if switch and on_switch else None
+    applied = {name: _switch_applied(checkpoint, access) for name, access in switches.items()}
+    # A thread a switch; and the program already runs inside an event loop of the engine's SDK, so that of the
+    # hosts needs a thread of its own.
+    with ThreadPoolExecutor(max_workers=1 + len(switches)) as pool:
+        switch_answers = {
+            name: pool.submit(_read_switch, switches[name], lines) for name, lines in applied.items() if lines
+        }
         host_answer = pool.submit(asyncio.run, _observe_hosts(asked)) if asked else None
-        found, unreachable = switch_answer.result() if switch_answer is not None else (None, None)
         return Observations(
             hosts=host_answer.result() if host_answer is not None else {},
-            switch=found,
-            switch_unreachable=unreachable,
+            switches={name: answer.result() for name, answer in switch_answers.items()},
         )
 
 
@@ -100,19 +113,20 @@ def _applied_lines(checkpoint: Checkpoint, host: str) -> str:
 
 
 def _switch_applied(checkpoint: Checkpoint, switch: SwitchAccess) -> Mapping[str, str] | None:
-    """Return what was last applied to the switch, or None if nothing ever was."""
+    """Return what was last applied to a switch, or None if nothing ever was."""
     recorded = recorded_step(checkpoint, StepId(LOCAL, switch.name, SWITCH_STEP))
     return None if recorded is None else recorded.values
 
 
-def _read_switch(switch: SwitchAccess, applied: Mapping[str, str]) -> tuple[Observation | None, str | None]:
+def _read_switch(switch: SwitchAccess, applied: Mapping[str, str]) -> SwitchAnswer:
     try:
         wanted = read_wanted(applied)
     except WantedError:
         # The record is of an older program, so this one's next `up` applies and observes anew.
-        return None, None
+        return SwitchAnswer()
     deadline = _DEADLINE_S + len(wanted.ports)
     try:
-        return read_switch(read_access(login(switch), secrets(switch)), wanted, deadline), None
+        answer = read_switch(read_access(login(switch), secrets(switch)), wanted, deadline)
     except OnyxError as error:
-        return None, str(error)
+        return SwitchAnswer(unreachable=str(error))
+    return SwitchAnswer(answer.found, answer.neighbours)

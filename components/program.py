@@ -1,4 +1,4 @@
-"""The six components in their order: the switch beside each host's chain, then image, then training."""
+"""The six components in their order: the switches beside each host's chain, then image, then training."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Declared:
 def declare(cluster: Cluster) -> Declared:
     """Declare the whole cluster: driver, then OFED, then Docker on each host; then image; then training.
 
-    The training waits for the switch too, since it is what the switch was made ready for.
+    The training waits for every switch too, since it is what they were made ready for.
 
     Each component hands what it comes after to its first steps, which orders them at `up` and at destroy. It
     has no `depends_on` itself: where one that it depended on failed, the engine would skip the component,
     refuse its outputs and end the program, with all other hosts' steps (docs/decisions/0014).
     """
-    switch = SwitchQoS(cluster)
+    switches = [SwitchQoS(cluster, context) for context in cluster.switches.values()]
     docker_hosts: list[pulumi.Resource] = []
     for context in cluster.hosts.values():
         gpu = GpuHost(cluster, context)
         ofed = OfedStack(cluster, context, [gpu])
         docker_hosts.append(DockerHost(cluster, context, [ofed]))
     image = Caffe2Image(cluster, docker_hosts)
-    return Declared(image, TrainingJob(cluster, image, [switch, image]))
+    return Declared(image, TrainingJob(cluster, image, [*switches, image]))

@@ -11,7 +11,7 @@ import pulumi
 
 from components.caffe2_image import BUILD_STEP, OPERATOR
 from components.cluster import report
-from components.context import Cluster, HostContext
+from components.context import Cluster, HostContext, SwitchContext
 from components.fabric import disagreements, wrong_cables
 from components.host_step import LOCAL, REMOTE, StepId, recorded_step
 from components.observation import HOST_STEPS
@@ -57,7 +57,7 @@ def export(found: Report, done: pulumi.Output[Any]) -> pulumi.Input[Any]:
 def collect(cluster: Cluster) -> Report:
     """Return what was found on each machine of the cluster."""
     machines = [_host(cluster, context) for context in cluster.hosts.values()]
-    machines.append(_switch(cluster))
+    machines += [_switch(cluster, context) for context in cluster.switches.values()]
     if cluster.local_found:
         step = StepId(LOCAL, OPERATOR, BUILD_STEP)
         in_sync = _in_sync(cluster, step, cluster.local_found.get(BUILD_STEP))
@@ -73,7 +73,7 @@ def collect(cluster: Cluster) -> Report:
 
 
 def _with_fabric(cluster: Cluster, machines: Sequence[Machine]) -> tuple[Machine, ...]:
-    """Return the machines with what is wrong between them and the switch.
+    """Return the machines with what is wrong between them and their switch.
 
     Where one of the two drifted, that drift is why they do not agree, and is told already.
     """
@@ -81,7 +81,9 @@ def _with_fabric(cluster: Cluster, machines: Sequence[Machine]) -> tuple[Machine
     drifted = {one.name for one in machines if one.drift}
 
     def judged(one: Machine) -> Machine:
-        settled = not drifted & {one.name, cluster.switch.access.name}
+        if one.name not in cluster.hosts:
+            return one
+        settled = not drifted & {one.name, cluster.switch_of(cluster.hosts[one.name].host).access.name}
         between = chain.get(one.name, ()) if settled else ()
         return one.model_copy(update={"cabling": cabling.get(one.name), "chain": between})
 
@@ -105,8 +107,7 @@ def _host(cluster: Cluster, context: HostContext) -> Machine:
     )
 
 
-def _switch(cluster: Cluster) -> Machine:
-    switch = cluster.switch
+def _switch(cluster: Cluster, switch: SwitchContext) -> Machine:
     name = switch.access.name
     step = StepId(LOCAL, name, SWITCH_STEP)
     if switch.found is not None:

@@ -1,4 +1,4 @@
-"""SwitchQoS: the switch's lossless configuration (guide: "Switch OS installation / configuration")."""
+"""SwitchQoS: a switch's lossless configuration (guide: "Switch OS installation / configuration")."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_command import local
 
-from components.context import Cluster
+from components.context import Cluster, SwitchContext
 from components.host_step import LOCAL, StepId, bookkeeping, recorded_step
 from facts.drift import Recorded
 from onyx.wanted import JUMP_KEY_VARIABLE, KEY_VARIABLE, NO_ROCE, PASSWORD_VARIABLE
 from settings import flat
 from settings.models import SwitchAccess
-from settings.switch import SwitchTransport, port_order
+from settings.switch import SwitchTransport
 
 STEP = "switch_qos.roce"
 # The guide's memory share is printed by the switch with two decimals.
@@ -26,19 +26,18 @@ _OWNERSHIP = (
 _FORMER = "former_"
 
 
-def wanted(cluster: Cluster) -> dict[str, str]:
-    """Return the switch's settings as flat values: the profile on the ports of the hosts' cables.
+def wanted(cluster: Cluster, context: SwitchContext) -> dict[str, str]:
+    """Return a switch's settings as flat values: the profile on the ports of its own cables.
 
     `lldp`, `global_pause` and `saved` are the same in every stack; they stand here to be compared with
     what is found.
     """
-    roce, switch = cluster.stack.roce, cluster.stack.switch
-    wired = sorted((host.switch_port for host in cluster.stack.hosts), key=port_order)
+    roce, switch = cluster.stack.roce, context.switch
     dscp_map = {roce.dscp: roce.switch_priority, roce.cnp_dscp: roce.cnp_traffic_class}
     return {
         "hostname": switch.name,
         "lldp": "on",
-        "ports": ",".join(switch.port_names() or wired),
+        "ports": ",".join(cluster.stack.ports_of(switch)),
         "pool": roce.pool.name,
         "pool_type": "lossless",
         "pool_memory_percent": _PERCENT.format(roce.pool.memory_percent),
@@ -58,7 +57,7 @@ def wanted(cluster: Cluster) -> dict[str, str]:
 
 
 def login(access: SwitchAccess) -> dict[str, str]:
-    """Return the way to the switch as flat values, without the secrets."""
+    """Return the way to a switch as flat values, without the secrets."""
     lines = {"address": access.address, "port": str(access.port), "user": access.user}
     if access.transport is SwitchTransport.JSON_API:
         return {
@@ -104,21 +103,21 @@ def former(recorded: Recorded | None, lines: Mapping[str, str]) -> dict[str, str
 
 
 class SwitchQoS(pulumi.ComponentResource):
-    """The RoCE profile on the switch, applied and read back by ``python -m onyx`` in one session.
+    """The RoCE profile on one switch, applied and read back by ``python -m onyx`` in one session.
 
     The password or key travels as a secret environment value; nothing else needs it.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        access = cluster.switch.access
+    def __init__(self, cluster: Cluster, context: SwitchContext) -> None:
+        access = context.access
         super().__init__("rocestack:components:SwitchQoS", access.name)
         step_id = StepId(LOCAL, access.name, STEP)
-        settings = wanted(cluster)
-        notes = bookkeeping(cluster, step_id, settings, cluster.switch.found, cluster.switch.node_generation)
+        settings = wanted(cluster, context)
+        notes = bookkeeping(cluster, step_id, settings, context.found, context.node_generation)
         lines = {**settings, **login(access), **notes}
         record = recorded_step(cluster.checkpoint, step_id)
-        node = cluster.switch.node
-        frozen = cluster.switch.unreachable is not None and record is not None
+        node = context.node
+        frozen = context.unreachable is not None and record is not None
         command = local.Command(
             step_id.name,
             create="python -m onyx apply",

@@ -189,8 +189,13 @@ def _places(report: Report, machines: Sequence[Machine]) -> str:
     words = []
     if hosts:
         words.append(f"{hosts} of {all_hosts} hosts" if hosts < all_hosts else f"{hosts} host{_s(hosts)}")
-    if any(one.kind == "switch" for one in machines):
+    all_switches = sum(one.kind == "switch" for one in report.machines)
+    switches = sum(one.kind == "switch" for one in machines)
+    if switches and all_switches == 1:
         words.append("the switch")
+    elif switches:
+        some = f"{switches} of {all_switches}" if switches < all_switches else f"{switches}"
+        words.append(f"{some} switches")
     if any(one.kind == "operator" for one in machines):
         words.append("the operator's machine")
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

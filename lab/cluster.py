@@ -51,7 +51,6 @@ class Lab(pulumi.ComponentResource):
             if machine.kind is Kind.NODE:
                 needed.append(self.nodes[VENDOR])
             self.nodes[machine.name] = self._ready(machine, needed, files)
-        self.switch = self.nodes[stack.switch.name]
         self.registry = self.nodes["registry"]
         self.register_outputs({"machines": sorted(self.nodes)})
 

@@ -1,4 +1,4 @@
-"""Makes the lab's keys, certificates and the switch's password, once; what is there stays as it is."""
+"""Makes the lab's keys, certificates and the switches' password, once; what is there stays as it is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REGISTRY_ADDRESSES = ("127.0.0.1",)
 def ensure_keys(files: LabFiles, machines: Iterable[str]) -> list[str]:
     """Make every key file that is missing; return what was made, in words, empty if nothing was.
 
-    `machines` are the lab's nodes and the switch, by name.
+    `machines` are the lab's nodes and switches, by name.
     """
     made = []
     files.folder.mkdir(mode=0o700, exist_ok=True)

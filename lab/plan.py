@@ -8,20 +8,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network
+from itertools import pairwise
 from pathlib import Path
 
 from lab.errors import LabError
 from lab.files import LAB, LabFiles, digest
 from settings.models import Host, Lab, Stack
 from settings.ofed import OfedFlavour
+from settings.switch import Switch
 
 REGISTRY = "registry"
 # Where the lab's vendors publish what hosts install: http://vendor/ on the management network.
 VENDOR = "vendor"
 # As large as the guide's switch allows; a host's own MTU is what OfedStack sets.
 CABLE_MTU = 9216
-# Cables are told apart by subnets of eight addresses: the engine's, the host's, the switch's.
+# Cables are told apart by subnets of eight addresses: the engine's and that of each end.
 _CABLE_PREFIX = 29
+# A switch's share of them; the highest port is 32 and has parts 1 to 4.
+_CABLES_A_SWITCH = 1000
+# On the management network the hosts count up from here, the switches down from the last address, so that no
+# machine has to move for a new one. Below it: the engine, the registry, the vendors.
+_FIRST_HOST = 11
+_SPARE = 15
 _REGISTRY_PORT = 5000
 _VENDOR_PORT = 80
 _SSH_PORT = 22
@@ -133,28 +141,72 @@ class _Site:
     management: Network
 
     def managed(self, place: int, name: str) -> Attachment:
-        """Return the connection to the management network with its address number `place`."""
-        address = str(self.management.subnet.network_address + place)
+        """Return the connection to the management network with its address number `place`, -1 the last."""
+        address = str(self.management.subnet[place])
         return Attachment(self.management.name, address, (name,))
 
 
 @dataclass(frozen=True)
+class _End:
+    """One end of a cable: its throw-away address, and what the interface there is called and has."""
+
+    network: str
+    address: str
+    interface: str
+    mac: str
+
+    def __str__(self) -> str:
+        """Return the end as the boot unit that names the cables reads it."""
+        return f"{self.interface},{self.address},{self.mac}"
+
+
+@dataclass(frozen=True)
 class _Cable:
-    """The cable between a host and the switch, both ends."""
+    """The cable at a switch's port: `near` is the end there, `far` that at a host or at another switch."""
 
     network: Network
-    host_end: str
-    switch_end: str
-    port_name: str
-    host_mac: str
-    switch_mac: str
+    near: _End
+    far: _End
+
+
+@dataclass(frozen=True)
+class _Port:
+    """A port of a switch; `place` counts the switches of the stack from 0.
+
+    In a lab every port is in slot 1, so in names and addresses the switch's number stands for the slot's.
+    """
+
+    switch: Switch
+    place: int
+    name: str
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The port's number and that of its part, 0 for the whole of it."""
+        number, part = (*(int(each) for each in self.name.split("/")[1:]), 0)[:2]
+        return number, part
+
+    @property
+    def interface(self) -> str:
+        number, part = self.numbers
+        return f"swp{number}s{part}" if part else f"swp{number}"
+
+    def mac(self, role: int) -> str:
+        """Return the address of what is at the port: role 1 is the host on it, 2 the switch's own end."""
+        number, part = self.numbers
+        return f"02:52:{role:02x}:{self.place + 1:02x}:{number:02x}:{part:02x}"
+
+
+def ssh_machines(stack: Stack) -> list[str]:
+    """Return the names of the machines that are reached over SSH: first the switches, then the hosts."""
+    return [switch.name for switch in stack.all_switches] + [host.name for host in stack.hosts]
 
 
 def ports(stack: Stack) -> dict[str, int]:
     """Return the port on 127.0.0.1 of each machine's SSH, of the registry, and of the vendors."""
     lab = _lab(stack)
-    found = {stack.switch.name: lab.ssh_port_base}
-    found |= {host.name: lab.ssh_port_base + place for place, host in enumerate(stack.hosts, start=1)}
+    found = {one.name: lab.ssh_port_base - place for place, one in enumerate(stack.all_switches)}
+    found |= {one.name: lab.ssh_port_base + place for place, one in enumerate(stack.hosts, start=1)}
     return {**found, REGISTRY: lab.registry_port, VENDOR: lab.registry_port + 1}
 
 
@@ -172,20 +224,30 @@ def make_plan(
     management = Network(
         f"{prefix}-management", lab.management_subnet, str(lab.management_subnet.network_address + 1)
     )
-    if lab.management_subnet.num_addresses < 16 + len(stack.hosts):
+    names = ssh_machines(stack)
+    least = len(names) + _SPARE
+    if lab.management_subnet.num_addresses < least:
         raise LabError(
             f"rocestack:lab.management_subnet {lab.management_subnet} has too few addresses for "
-            f"{len(stack.hosts)} hosts",
-            f"take one with at least {16 + len(stack.hosts)}.",
+            f"{len(names)} hosts and switches",
+            f"take one with at least {least}.",
         )
-    cables = {host.name: _cable(prefix, lab, host) for host in stack.hosts}
     site = _Site(stack, prefix, image, files, management)
-    machines = [_switch(site, list(cables.values())), _registry(site), _vendor(site)]
-    for place, host in enumerate(stack.hosts, start=1):
-        machines.append(_node(site, host, 10 + place, cables[host.name]))
+    cables = {host.name: _host_cable(site, host) for host in stack.hosts}
+    links = [_link(site, left, right) for left, right in switch_links(stack)]
+    ends: dict[str, list[_End]] = {one.name: [] for one in stack.all_switches}
+    for host in stack.hosts:
+        ends[stack.switch_of(host).name].append(cables[host.name].near)
+    for (left, right), cable in zip(switch_links(stack), links, strict=True):
+        ends[left.switch.name].append(cable.near)
+        ends[right.switch.name].append(cable.far)
+    machines = [_switch(site, name, -2 - index, found) for index, (name, found) in enumerate(ends.items())]
+    machines += [_registry(site), _vendor(site)]
+    for place, host in enumerate(stack.hosts, start=_FIRST_HOST):
+        machines.append(_node(site, host, place, cables[host.name].far))
     published = ports(stack)
     return Plan(
-        networks=(management, *(cable.network for cable in cables.values())),
+        networks=(management, *(cable.network for cable in (*cables.values(), *links))),
         machines=tuple(
             _numbered(machine, published[machine.name], generations.get(machine.name, 1))
             for machine in machines
@@ -199,35 +261,70 @@ def _lab(stack: Stack) -> Lab:
     return stack.lab
 
 
-def _cable(prefix: str, lab: Lab, host: Host) -> _Cable:
-    """Return the cable at a host's switch port; its subnet depends on that port alone."""
-    numbers = [int(number) for number in host.switch_port.split("/")]
-    slot, port, split = (*numbers, 0)[:3]
-    index = ((slot - 1) * 100 + port) * 10 + split
-    subnet = (int(lab.cable_subnet.network_address) + index * 8, _CABLE_PREFIX)
-    network = IPv4Network(subnet)
-    if not network.subnet_of(lab.cable_subnet):
-        raise LabError(
-            f"rocestack:lab.cable_subnet {lab.cable_subnet} has no room for the cable of {host.name} at "
-            f"switch port {host.switch_port}",
-            "take a /16, which has room for all ports.",
-        )
-    first = network.network_address
-    macs = [f"02:52:{role:02x}:{slot:02x}:{port:02x}:{split:02x}" for role in (1, 2)]
+def switch_links(stack: Stack) -> list[tuple[_Port, _Port]]:
+    """Return the cables between switches, by the ports at both ends.
+
+    The switches stand in a row in the order of the stack file, so no frame finds a way round in a circle.
+    Each uses its first uplink towards the one before it and the next towards the one after it; the ports of
+    further uplinks stay empty.
+    """
+    switches = stack.all_switches
+    links = []
+    for place, (left, right) in enumerate(pairwise(switches)):
+        used = min(place, 1)
+        ends = (left.uplink_names()[used : used + 1], right.uplink_names()[:1])
+        if not all(ends):
+            raise LabError(
+                f"The lab cannot join {left.name} and {right.name}: one of them has no free uplink.",
+                "give each switch an uplink to the one before it and one to the one after it.",
+            )
+        links.append((_Port(left, place, ends[0][0]), _Port(right, place + 1, ends[1][0])))
+    return links
+
+
+def _host_cable(site: _Site, host: Host) -> _Cable:
+    switch = site.stack.switch_of(host)
+    port = _Port(switch, site.stack.all_switches.index(switch), host.switch_port)
+    interface = site.stack.network.data_interface
+    network, near, far = _cable(site, port)
     return _Cable(
-        network=Network(
-            f"{prefix}-port-{host.switch_port.replace('/', '-')}", network, str(first + 1), CABLE_MTU
-        ),
-        host_end=str(first + 2),
-        switch_end=str(first + 3),
-        port_name=f"swp{port}s{split}" if split else f"swp{port}",
-        host_mac=macs[0],
-        switch_mac=macs[1],
+        network,
+        near=_End(network.name, near, port.interface, port.mac(2)),
+        far=_End(network.name, far, interface, port.mac(1)),
     )
 
 
-def _node(site: _Site, host: Host, place: int, cable: _Cable) -> Machine:
-    files, interface = site.files, site.stack.network.data_interface
+def _link(site: _Site, left: _Port, right: _Port) -> _Cable:
+    network, near, far = _cable(site, left)
+    return _Cable(
+        network,
+        near=_End(network.name, near, left.interface, left.mac(2)),
+        far=_End(network.name, far, right.interface, right.mac(2)),
+    )
+
+
+def _cable(site: _Site, port: _Port) -> tuple[Network, str, str]:
+    """Return the network of the cable at a port, and the address of the end there and of the other one.
+
+    Its subnet depends on the switch's place and the port alone.
+    """
+    lab = _lab(site.stack)
+    number, part = port.numbers
+    index = port.place * _CABLES_A_SWITCH + number * 10 + part
+    network = IPv4Network((int(lab.cable_subnet.network_address) + index * 8, _CABLE_PREFIX))
+    if not network.subnet_of(lab.cable_subnet):
+        raise LabError(
+            f"rocestack:lab.cable_subnet {lab.cable_subnet} has no room for the cable at port {port.name} "
+            f"of {port.switch.name}",
+            "take a /16, which has room for all ports of eight switches.",
+        )
+    first = network.network_address
+    name = "-".join([f"{site.prefix}-port-{port.place + 1}", *port.name.split("/")[1:]])
+    return Network(name, network, str(first + 1), CABLE_MTU), str(first + 3), str(first + 2)
+
+
+def _node(site: _Site, host: Host, place: int, end: _End) -> Machine:
+    files = site.files
     return Machine(
         name=host.name,
         kind=Kind.NODE,
@@ -238,7 +335,7 @@ def _node(site: _Site, host: Host, place: int, cable: _Cable) -> Machine:
         inner_port=_SSH_PORT,
         attachments=(
             site.managed(place, host.name),
-            Attachment(cable.network.name, cable.host_end),
+            Attachment(end.network, end.address),
         ),
         binds=(
             Bind(str(files.host_keys(host.name)), "/etc/rocestack-lab/keys"),
@@ -247,17 +344,16 @@ def _node(site: _Site, host: Host, place: int, cable: _Cable) -> Machine:
         volumes=(Volume(f"{site.prefix}-{host.name}-docker", "/var/lib/docker"),),
         environment={
             "LAB_ROLE": "node",
-            "LAB_CABLES": f"{interface},{cable.host_end},{cable.host_mac}",
-            "LAB_DATA_INTERFACE": interface,
+            "LAB_CABLES": str(end),
+            "LAB_DATA_INTERFACE": end.interface,
             # The distribution has no mlnx_qos, and no way to set all that the stack wants without it.
             "LAB_OFED_TOOLS": "yes" if site.stack.ofed.flavour is OfedFlavour.INBOX else "no",
         },
     )
 
 
-def _switch(site: _Site, cables: Sequence[_Cable]) -> Machine:
-    files, name = site.files, site.stack.switch.name
-    ends = [f"{one.port_name},{one.switch_end},{one.switch_mac}" for one in cables]
+def _switch(site: _Site, name: str, place: int, ends: Sequence[_End]) -> Machine:
+    files = site.files
     return Machine(
         name=name,
         kind=Kind.SWITCH,
@@ -267,8 +363,8 @@ def _switch(site: _Site, cables: Sequence[_Cable]) -> Machine:
         port=0,
         inner_port=_SSH_PORT,
         attachments=(
-            site.managed(2, name),
-            *(Attachment(one.network.name, one.switch_end) for one in cables),
+            site.managed(place, name),
+            *(Attachment(one.network, one.address) for one in ends),
         ),
         binds=(
             Bind(str(files.host_keys(name)), "/etc/rocestack-lab/keys"),
@@ -276,7 +372,7 @@ def _switch(site: _Site, cables: Sequence[_Cable]) -> Machine:
             Bind(str(LAB / "switch"), "/opt/onyx"),
         ),
         volumes=(Volume(f"{site.prefix}-{name}-onyx", "/var/lib/onyx"),),
-        environment={"LAB_ROLE": "switch", "LAB_CABLES": ";".join(sorted(ends))},
+        environment={"LAB_ROLE": "switch", "LAB_CABLES": ";".join(sorted(str(one) for one in ends))},
     )
 
 

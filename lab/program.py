@@ -16,7 +16,7 @@ from lab.files import LabFiles
 from lab.image import connect, node_tag
 from lab.keys import public_key
 from lab.observe import NodeState, observe
-from lab.plan import REGISTRY, make_plan, ports
+from lab.plan import REGISTRY, make_plan, ports, ssh_machines
 from lab.vendor.artifacts import manifest
 from lab.vendor.completion import complete
 from settings.models import HostAccess, Stack, SwitchAccess
@@ -75,10 +75,10 @@ def _open(stack: Stack, stack_name: str, recorded: Checkpoint, files: LabFiles) 
             container = draft.machine(name).container
             pulumi.log.warn(f"lab machine {name} is stopped; start it with `docker start {container}`")
     lab = Lab(stack_name, stack, generations)
-    hosts, switch = access(stack, files)
+    hosts, switches = access(stack, files)
     return Machines(
         hosts=hosts,
-        switch=switch,
+        switches=switches,
         nodes=lab.nodes,
         generations=generations,
         absent=frozenset(absent),
@@ -98,8 +98,8 @@ def next_generation(recorded: int, found: NodeState, changed: bool) -> int:
     return max(recorded, found.generation or 0) + 1
 
 
-def access(stack: Stack, files: LabFiles) -> tuple[Mapping[str, HostAccess], SwitchAccess]:
-    """Return how to log in to the lab's hosts and its switch."""
+def access(stack: Stack, files: LabFiles) -> tuple[Mapping[str, HostAccess], Mapping[str, SwitchAccess]]:
+    """Return how to log in to the lab's hosts and switches; the switches have one password."""
     published = ports(stack)
     private_key = files.client_key.read_text()
     hosts = {
@@ -115,16 +115,19 @@ def access(stack: Stack, files: LabFiles) -> tuple[Mapping[str, HostAccess], Swi
         )
         for host in stack.hosts
     }
-    name = stack.switch.name
-    switch = SwitchAccess(
-        name=name,
-        address="127.0.0.1",
-        port=published[name],
-        user=stack.switch.user,
-        host_key=public_key(files.host_key(name)),
-        password=SecretStr(files.switch_password.read_text().strip()),
-    )
-    return hosts, switch
+    password = SecretStr(files.switch_password.read_text().strip())
+    switches = {
+        switch.name: SwitchAccess(
+            name=switch.name,
+            address="127.0.0.1",
+            port=published[switch.name],
+            user=switch.user,
+            host_key=public_key(files.host_key(switch.name)),
+            password=password,
+        )
+        for switch in stack.all_switches
+    }
+    return hosts, switches
 
 
 def _generation(labels: Mapping[str, str] | None) -> int:
@@ -143,7 +146,7 @@ def _check_setup(files: LabFiles, stack: Stack) -> None:
         files.switch_password,
         files.vendor_manifest,
     ]
-    needed += [files.host_key(name) for name in (*(host.name for host in stack.hosts), stack.switch.name)]
+    needed += [files.host_key(name) for name in ssh_machines(stack)]
     for path in needed:
         if not path.exists():
             raise LabError(f"The lab's file {path.relative_to(files.root)} is missing.", hint)

@@ -35,8 +35,8 @@ def summarise(outputs: Mapping[str, Any]) -> str:
     hosts = outputs.get("hosts", {})
     for name, where in hosts.items():
         lines.append(f"  {name:<14} {where}")
-    if "switch" in outputs:
-        lines.append(f"  {'switch':<14} {outputs['switch']}")
+    for name, where in outputs.get("switches", {}).items():
+        lines.append(f"  {name:<14} {where}")
     if hosts:
         key, known = ".lab/keys/client/id_ed25519", ".lab/keys/known_hosts"
         lines.append(f"  {'log in':<14} ssh -i {key} -o UserKnownHostsFile={known} -p PORT root@127.0.0.1")

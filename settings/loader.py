@@ -50,10 +50,24 @@ def parse(sections: Mapping[str, Any], source: str) -> Stack:
     for name in sorted(set(sections) - set(Stack.model_fields)):
         allowed = ", ".join(sorted(Stack.model_fields))
         problems.append(Problem(name, sections[name], f"is not a known section; allowed: {allowed}"))
+    problems += _switches_by_one_key(sections)
+    if "switch" in sections and "switches" in sections:
+        # Which of them the rest of the file means is not known.
+        valid.pop("switch", None)
     problems += check(valid)
     if problems:
         raise SettingsError(source, problems)
     return Stack(**valid)
+
+
+def _switches_by_one_key(sections: Mapping[str, Any]) -> list[Problem]:
+    """Return the problem of a stack that has both keys for its switches, or neither."""
+    allowed = "exactly one is allowed: switch (one section) or switches (a list of such sections)"
+    if "switch" in sections and "switches" in sections:
+        return [Problem("switches", sections["switches"], f"is given beside {PROJECT}:switch; {allowed}")]
+    if "switch" not in sections and "switches" not in sections:
+        return [Problem("switch", None, f"is missing, and so is {PROJECT}:switches; {allowed}")]
+    return []
 
 
 def _problem(section: str, detail: Any) -> Problem:

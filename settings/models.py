@@ -13,18 +13,29 @@ from settings.gpu import Apt, Gpu, Reboot
 from settings.ofed import Ofed
 from settings.roce import RoceProfile
 from settings.section import AbsolutePath, InterfaceName, Name, Section, TcpPort
-from settings.switch import JumpHost, Switch, SwitchPort, SwitchTransport
+from settings.switch import (
+    JumpHost,
+    Switch,
+    SwitchPort,
+    SwitchTransport,
+    port_order,
+    switch_sections,
+)
 
 # host:port of a registry, as it stands before the first slash of an image's name.
 RegistryAddress = Annotated[str, Field(pattern=r"^[a-z0-9.-]+:\d{1,5}$")]
 
 
 class Host(Section):
-    """One GPU host of the guide's table "Server names with network configuration"."""
+    """One GPU host of the guide's table "Server names with network configuration".
+
+    `switch` names the switch at the other end of its cable; a stack of one switch can leave it out.
+    """
 
     name: Name
     data_address: IPv4Address
     container_subnet: IPv4Network
+    switch: Name | None = None
     switch_port: SwitchPort
     # Where SSH answers. A lab host has its own fixed port on loopback, so it leaves these out.
     address: str | None = None
@@ -125,8 +136,8 @@ class Training(Section):
 class Lab(Section):
     """The embedded virtual cluster; a stack without this section is metal.
 
-    The switch's SSH is published on 127.0.0.1 at `ssh_port_base`, that of the n-th host n ports above it,
-    and the lab's vendors at the port after `registry_port`.
+    SSH is published on 127.0.0.1: the first switch's at `ssh_port_base`, that of each further one a port
+    below, that of the n-th host n ports above, and the lab's vendors at the port after `registry_port`.
     """
 
     ssh_port_base: Annotated[int, Field(ge=1024, le=65000)] = 22400
@@ -138,9 +149,14 @@ class Lab(Section):
 class Stack(Section):
     """A whole stack file."""
 
-    hosts: Annotated[tuple[Host, ...], Field(min_length=1, max_length=32)]
+    hosts: Annotated[tuple[Host, ...], Field(min_length=1, max_length=256)]
     network: Network
-    switch: Switch
+    # A stack has exactly one of these two; `all_switches` has the switches of either.
+    switch: Annotated[Switch | None, Field(description="this or `switches`")] = None
+    switches: Annotated[
+        Annotated[tuple[Switch, ...], Field(min_length=1, max_length=32)] | None,
+        Field(description="this or `switch`"),
+    ] = None
     registry: Registry
     roce: RoceProfile = RoceProfile()
     apt: Apt = Apt()
@@ -152,6 +168,25 @@ class Stack(Section):
     training: Training = Training()
     access: Access | None = None
     lab: Lab | None = None
+
+    @property
+    def switch_sections(self) -> list[tuple[str, Switch]]:
+        """All switches, each with its path in the stack file: ``switch`` or ``switches[0]``."""
+        return switch_sections(self.switch, self.switches)
+
+    @property
+    def all_switches(self) -> tuple[Switch, ...]:
+        """All switches, in the order of the stack file."""
+        return tuple(switch for _, switch in self.switch_sections)
+
+    def switch_of(self, host: Host) -> Switch:
+        """The switch at the other end of a host's cable: the one it names, or the only one."""
+        return next(one for one in self.all_switches if host.switch in (None, one.name))
+
+    def ports_of(self, switch: Switch) -> tuple[str, ...]:
+        """The ports of a switch that are ours: its `qos_ports`, or those of its hosts and its uplinks."""
+        wired = {host.switch_port for host in self.hosts if self.switch_of(host).name == switch.name}
+        return switch.port_names() or tuple(sorted({*wired, *switch.uplink_names()}, key=port_order))
 
     @property
     def head(self) -> Host:
@@ -185,7 +220,7 @@ class HostAccess(BaseModel):
 
 
 class SwitchAccess(BaseModel):
-    """How to log in to the switch: by password or key, over SSH or https, past a jump host or not."""
+    """How to log in to a switch: by password or key, over SSH or https, past a jump host or not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

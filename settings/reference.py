@@ -22,12 +22,18 @@ is made from the models in `settings/` by `python -m settings.reference`.
 def render() -> str:
     """Return the reference as Markdown."""
     parts = [_HEAD]
+    told: dict[type[BaseModel], str] = {}
     for name, field in Stack.model_fields.items():
         model = _model(field.annotation)
         if model is None:
             raise TypeError(f"section {name} has no model")
-        needed = "required" if field.is_required() else "optional"
-        parts.append(f"## {name} ({needed})\n\n{_description(model)}\n\n{_table(model)}")
+        needed = field.description or ("required" if field.is_required() else "optional")
+        if model in told:
+            text = f"A list of sections as `{told[model]}` is one.\n"
+        else:
+            text = f"{_description(model)}\n\n{_table(model)}"
+            told[model] = name
+        parts.append(f"## {name} ({needed})\n\n{text}")
     return "\n".join(parts)
 
 

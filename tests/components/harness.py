@@ -89,8 +89,8 @@ class World:
     stack: Stack
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     observations: Mapping[str, HostObservation] = field(default_factory=dict)
-    switch_found: Mapping[str, str] | None = None
-    switch_unreachable: str | None = None
+    switches_found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    switches_unreachable: Mapping[str, str] = field(default_factory=dict)
     node_generations: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -124,15 +124,18 @@ def machines(stack: Stack) -> Machines:
         )
         for index, host in enumerate(stack.hosts)
     }
-    switch = SwitchAccess(
-        name=stack.switch.name,
-        address="127.0.0.1",
-        port=22400,
-        user="admin",
-        host_key="ssh-ed25519 AAAAS",
-        password=SecretStr("-- a password --"),
-    )
-    return Machines(hosts=hosts, switch=switch)
+    switches = {
+        switch.name: SwitchAccess(
+            name=switch.name,
+            address="127.0.0.1",
+            port=22400 - index,
+            user="admin",
+            host_key="ssh-ed25519 AAAAS",
+            password=SecretStr("-- a password --"),
+        )
+        for index, switch in enumerate(stack.all_switches)
+    }
+    return Machines(hosts=hosts, switches=switches)
 
 
 class Program:
@@ -154,9 +157,15 @@ class Program:
                 )
                 for host in world.stack.hosts
             },
-            switch=SwitchContext(
-                access=made.switch, found=world.switch_found, unreachable=world.switch_unreachable
-            ),
+            switches={
+                switch.name: SwitchContext(
+                    switch=switch,
+                    access=made.switches[switch.name],
+                    found=world.switches_found.get(switch.name),
+                    unreachable=world.switches_unreachable.get(switch.name),
+                )
+                for switch in world.stack.all_switches
+            },
             checkpoint=world.checkpoint,
         )
 

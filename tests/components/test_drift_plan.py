@@ -162,7 +162,7 @@ def test_switch_drift_changes_the_switch_alone(applied: Program) -> None:
             lab_stack(),
             checkpoint=applied.checkpoint(),
             observations=_in_sync(applied),
-            switch_found={**found, "trust": "L2"},
+            switches_found={"swx-mld-1-2": {**found, "trust": "L2"}},
         )
     )
     assert _changed(applied, again) == {"swx-mld-1-2/switch_qos.roce"}

@@ -39,7 +39,7 @@ def test_machines_come_from_the_settings(tmp_path: Path, monkeypatch: pytest.Mon
         "192.0.2.1 ssh-ed25519 AAAA1",
         "[192.0.2.2]:2222 ssh-ed25519 AAAA2",
     ]
-    assert machines.switch.password.get_secret_value() == "hunter2"
+    assert machines.switches["swx-mld-1-2"].password.get_secret_value() == "hunter2"
     assert "hunter2" not in repr(machines)
     assert machines.nodes == {}
     assert machines.standins == ()

@@ -40,7 +40,7 @@ def test_the_hosts_are_the_guides() -> None:
     assert [host.name for host in stack.hosts] == HOSTS
     assert [str(host.data_address) for host in stack.hosts] == [f"31.31.31.{n}" for n in range(41, 49)]
     assert [host.switch_port for host in stack.hosts] == [f"1/{n}" for n in range(1, 9)]
-    assert (stack.switch.name, stack.network.data_interface) == ("swx-mld-1-2", "enp1f0")
+    assert (stack.all_switches[0].name, stack.network.data_interface) == ("swx-mld-1-2", "enp1f0")
     assert stack.lab is None
 
 

@@ -48,7 +48,7 @@ def _again(applied: Program, observations: Mapping[str, HostObservation], **worl
             **{
                 "checkpoint": applied.checkpoint(),
                 "observations": observations,
-                "switch_found": found,
+                "switches_found": {SWITCH: found},
                 **world,
             },
         )
@@ -150,8 +150,8 @@ def test_a_step_that_was_never_applied_is_not_missed(applied: Program) -> None:
 @pytest.mark.parametrize(
     ("world", "state", "reason"),
     [
-        ({"switch_found": None, "switch_unreachable": "no answer"}, "unreachable", "no answer"),
-        ({"switch_found": None}, "absent", "the lab machine is not there"),
+        ({"switches_found": {}, "switches_unreachable": {SWITCH: "no answer"}}, "unreachable", "no answer"),
+        ({"switches_found": {}}, "absent", "the lab machine is not there"),
     ],
 )
 def test_a_silent_switch_is_not_in_sync(
@@ -170,7 +170,7 @@ def test_drift_of_the_switch_and_of_a_container_are_told(applied: Program) -> No
         head, containers={name: one for name, one in head.containers.items() if name != "redis"}
     )
     found = flat.parse(applied.stdin(f"{SWITCH}/switch_qos.roce")) | {"trust": "L2"}
-    told = report.collect(_again(applied, observations, switch_found=found).cluster)
+    told = report.collect(_again(applied, observations, switches_found={SWITCH: found}).cluster)
     assert reports.summary(told) == "drift: 2 facts on 1 of 2 hosts and the switch"
     assert reports.output(_as_preview(told)) == {
         HEAD: {"drift": {"training_job.redis.redis": {"found": "removed", "wanted": "running"}}},
@@ -180,7 +180,8 @@ def test_drift_of_the_switch_and_of_a_container_are_told(applied: Program) -> No
 
 def _with_cables(cluster: Cluster, **host_behind_port: str) -> Cluster:
     neighbours = Neighbours(lldp={f"1/{port[1:]}": name for port, name in host_behind_port.items()})
-    return dataclasses.replace(cluster, switch=dataclasses.replace(cluster.switch, neighbours=neighbours))
+    switch = dataclasses.replace(cluster.switches[SWITCH], neighbours=neighbours)
+    return dataclasses.replace(cluster, switches={SWITCH: switch})
 
 
 def test_a_wrong_cable_counts_though_nothing_drifted(applied: Program, told: list[tuple[str, str]]) -> None:

@@ -23,7 +23,8 @@ def stdin(stack: Stack, before: Program | None = None, found: dict[str, str] | N
 
 def program(stack: Stack, before: Program | None = None, found: dict[str, str] | None = None) -> Program:
     checkpoint = before.checkpoint() if before is not None else Checkpoint()
-    return Program(World(stack, checkpoint=checkpoint, switch_found=found))
+    switches_found = {"swx-mld-1-2": found} if found is not None else {}
+    return Program(World(stack, checkpoint=checkpoint, switches_found=switches_found))
 
 
 def changed(**sections: dict[str, Any]) -> Stack:

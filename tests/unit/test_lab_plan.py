@@ -71,7 +71,7 @@ def test_machines_and_their_addresses(stack: Stack, files: LabFiles) -> None:
     ]
     found = {one.name: [at.address for at in one.attachments] for one in plan.machines}
     assert found == {
-        "swx-mld-1-2": ["10.141.0.2", "10.142.0.83", "10.142.0.163"],
+        "swx-mld-1-2": ["10.141.0.254", "10.142.0.83", "10.142.0.163"],
         "registry": ["10.141.0.3"],
         "vendor": ["10.141.0.4"],
         "clx-mld-41": ["10.141.0.11", "10.142.0.82"],
@@ -163,9 +163,12 @@ def test_no_secret_is_in_the_plan(stack: Stack, files: LabFiles) -> None:
     [
         (
             {"cable_subnet": IPv4Network("10.142.0.0/28")},
-            "no room for the cable of clx-mld-41 at switch port 1/1",
+            "no room for the cable at port 1/1 of swx-mld-1-2",
         ),
-        ({"management_subnet": IPv4Network("10.141.0.0/28")}, "has too few addresses for 2 hosts"),
+        (
+            {"management_subnet": IPv4Network("10.141.0.0/28")},
+            "has too few addresses for 3 hosts and switches",
+        ),
     ],
 )
 def test_too_small_a_subnet(stack: Stack, files: LabFiles, changes: dict[str, Any], message: str) -> None:

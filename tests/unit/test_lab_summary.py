@@ -14,7 +14,7 @@ SHARD = {
 }
 OUTPUTS = {
     "hosts": {"clx-mld-41": "root@127.0.0.1 port 22401"},
-    "switch": "admin@127.0.0.1 port 22400",
+    "switches": {"swx-mld-1-2": "admin@127.0.0.1 port 22400"},
     "image": "registry:5000/rocestack/caffe2:1",
     "job": "ResNet-18 on photographs",
     "training": {
@@ -32,7 +32,7 @@ OUTPUTS = {
 def test_all_that_is_known_is_shown() -> None:
     lines = summarise(OUTPUTS).splitlines()
     assert "  clx-mld-41     root@127.0.0.1 port 22401" in lines
-    assert "  switch         admin@127.0.0.1 port 22400" in lines
+    assert "  swx-mld-1-2    admin@127.0.0.1 port 22400" in lines
     assert "  job            ResNet-18 on photographs" in lines
     assert (
         "  shard 0        clx-mld-41: top-1 0.797 (per epoch 0.60 0.80), 20.2 images/s, 2.47 GB sent" in lines
@@ -43,7 +43,7 @@ def test_all_that_is_known_is_shown() -> None:
 
 
 def test_outputs_that_are_not_there_are_left_out() -> None:
-    assert summarise({"switch": "here"}) == "\nThe cluster\n  switch         here\n"
+    assert summarise({"switches": {"swx": "here"}}) == "\nThe cluster\n  swx            here\n"
 
 
 def test_figures_that_a_failed_up_left_unknown_are_left_out() -> None:
