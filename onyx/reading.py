@@ -104,13 +104,13 @@ def check_fits(state: SwitchState, base: Configuration, wanted: Wanted) -> None:
     least = max(wanted.minimum_release, dialect.OLDEST_RELEASE, key=dialect.release_number)
     if release < dialect.release_number(least):
         raise WantedError(
-            f"the switch runs release {state.release}, but switch.minimum_release is {least}: bring its "
+            f"the switch runs release {state.release}, but its minimum_release is {least}: bring its "
             "software up to date first"
         )
     if wanted.roce != NO_ROCE and not knows_roce(state.release):
         raise WantedError(
             f"the switch runs release {state.release}, which has no command `roce` (it came with "
-            f"{dialect.ROCE_RELEASE}): set switch.roce_command to false"
+            f"{dialect.ROCE_RELEASE}): set its roce_command to false"
         )
     if base.manual_buffers:
         raise WantedError(
@@ -119,12 +119,15 @@ def check_fits(state: SwitchState, base: Configuration, wanted: Wanted) -> None:
         )
     missing = [name for name in wanted.ports if state.pfc.admin and name not in state.pfc.admin]
     if missing:
-        raise WantedError(f"the switch has no port {', '.join(missing)}: check the hosts' switch_port")
+        raise WantedError(
+            f"the switch has no port {', '.join(missing)}: check its hosts' switch_port, its uplinks and its "
+            "qos_ports"
+        )
     mode = base.get(Setting(Kind.ROCE))
     if wanted.roce == NO_ROCE:
         if mode != NO_ROCE:
             raise WantedError(
-                f"the switch is in RoCE mode {mode}, which sets its own pools: set switch.roce_command to "
+                f"the switch is in RoCE mode {mode}, which sets its own pools: set its roce_command to "
                 "true, or leave the mode by hand (`no roce`)"
             )
         _check_pools(base, wanted)

@@ -1,4 +1,4 @@
-"""The rule about the whole fabric: switch and hosts agree on the one lossless priority and its marks."""
+"""The rule about the whole fabric: switches and hosts agree on the one lossless priority and its marks."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ _WORDS = ("trust", "pool_type", "pause", "tsa", "prio_tc")
 
 
 def is_half(resource: Resource) -> bool:
-    """Say whether a resource is the switch's or a host's half of the RoCE profile."""
+    """Say whether a resource is a switch's or a host's half of the RoCE profile."""
     return resource.name.rpartition("/")[2] in (SWITCH_STEP, HOST_STEP)
 
 
 def lossless(resources: Sequence[Resource]) -> Iterator[str]:
     """Yield what does not close between the switches' and the hosts' settings, each as one sentence.
 
+    Every host has to agree with every switch, not with its own alone: its packets cross the others too.
     Settings that only the run brings are not judged before they are there.
     """
     halves = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from settings.gpu import Gpu
 from settings.loader import load_file
 from settings.models import HostAccess, Stack, SwitchAccess
 from settings.ofed import Ofed
+from settings.switch import Switch
 
 ROOT = Path(__file__).parents[2]
 IMAGE_ID = "sha256:" + "a" * 64
@@ -107,6 +109,29 @@ def lab_stack() -> Stack:
     """Return the lab's settings with the flavours that need no vendor, whose steps have their own tests."""
     plain = Ofed(sysfs_root="/run/lab-sysfs", allow_unobservable=("ofed_stack.qos.pause",))
     return whole_lab_stack().model_copy(update={"gpu": Gpu(), "ofed": plain, "docker": Docker()})
+
+
+def racks_stack() -> Stack:
+    """Return those settings with four hosts on two switches, both on ports 1/1 and 1/2 of theirs."""
+    stack = lab_stack()
+    names = ("swx-rack-1", "swx-rack-2")
+    hosts = [
+        stack.hosts[0].model_copy(
+            update={
+                "name": f"clx-mld-{40 + number}",
+                "data_address": IPv4Address(f"31.31.31.{40 + number}"),
+                "container_subnet": IPv4Network(f"172.30.{40 + number}.0/24"),
+                "switch": names[number // 3],
+                "switch_port": f"1/{2 - number % 2}",
+            }
+        )
+        for number in range(1, 5)
+    ]
+    switches = tuple(
+        Switch(name=name, uplinks=ports)
+        for name, ports in zip(names, (("1/31",), ("1/31-1/32",)), strict=True)
+    )
+    return stack.model_copy(update={"switch": None, "switches": switches, "hosts": tuple(hosts)})
 
 
 def machines(stack: Stack) -> Machines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
@@ -18,9 +19,9 @@ def applied() -> Program:
     return Program(World(lab_stack()))
 
 
-def _in_sync(applied: Program) -> dict[str, HostObservation]:
+def _in_sync(applied: Program, hosts: Sequence[str] = HOSTS) -> dict[str, HostObservation]:
     observations = {}
-    for index, host in enumerate(HOSTS):
+    for index, host in enumerate(hosts):
         facts = {
             name.partition("/")[2]: flat.parse(applied.stdin(name))
             for name, one in applied.by_name.items()

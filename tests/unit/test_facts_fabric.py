@@ -113,3 +113,72 @@ def test_a_host_that_was_not_seen_is_unknown() -> None:
     assert said.endswith("cables: 1 by MAC table, 1 unknown (no frame was seen lately)")
     silent = replace(FIRST, mac=None)
     assert cables([quiet], [silent])[0].state is Cabling.UNKNOWN
+
+
+# Two switches, one host on each; behind port 1/31 of each is the other switch with its host.
+LEFT = replace(
+    SWITCH, name="left", uplinks=frozenset({"1/31"}), macs={str(FIRST.mac): "1/1", str(SECOND.mac): "1/31"}
+)
+RIGHT = replace(
+    SWITCH, name="right", uplinks=frozenset({"1/31"}), macs={str(FIRST.mac): "1/31", str(SECOND.mac): "1/2"}
+)
+ON_LEFT, ON_RIGHT = replace(FIRST, switch="left"), replace(SECOND, switch="right")
+
+
+def test_each_host_is_judged_by_its_own_switch() -> None:
+    assert [one.state for one in cables([LEFT, RIGHT], [ON_LEFT, ON_RIGHT])] == [Cabling.MAC, Cabling.MAC]
+    lossy = replace(RIGHT, found={**RIGHT.found, "pool_type": "lossy"})
+    assert summary([LEFT, lossy], [ON_LEFT, ON_RIGHT]) == [
+        "fabric left: 1 of 1 hosts agree with it on the lossless chain; cables: 1 by MAC table",
+        "fabric right: 0 of 1 hosts agree with it on the lossless chain; cables: 1 by MAC table",
+    ]
+    silent = replace(RIGHT, found={})
+    (said,) = summary([LEFT, silent], [ON_LEFT, ON_RIGHT])
+    assert said.startswith("fabric left: ")
+
+
+SECOND_MAC, ANOTHER_SWITCH = str(SECOND.mac), "set its switch and switch_port"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "seen"),
+    [
+        # Plugged into the other switch, by each of the two ways to know it.
+        ({SECOND_MAC: "1/2"}, {SECOND_MAC: "1/31"}, "it is on port 1/2 of left (MAC table)"),
+        ({SECOND_MAC: "1/2"}, {}, "it is on port 1/2 of left (MAC table)"),
+        ({"lldp": "1/5"}, {}, "it is on port 1/5 of left (LLDP neighbour)"),
+        # On its own switch, in another port; what the other one has behind its uplink says nothing more.
+        ({SECOND_MAC: "1/31"}, {SECOND_MAC: "1/7"}, "it is on port 1/7 (MAC table)"),
+        # Behind an uplink, and no other switch of the stack has it on a port.
+        ({}, {SECOND_MAC: "1/31"}, "it is behind the uplink 1/31 (MAC table)"),
+        ({SECOND_MAC: "1/31"}, {SECOND_MAC: "1/31"}, "it is behind the uplink 1/31 (MAC table)"),
+    ],
+)
+def test_a_host_on_another_switch_is_named_with_both(
+    left: dict[str, str], right: dict[str, str], seen: str
+) -> None:
+    heard = {left["lldp"]: ON_RIGHT.name} if "lldp" in left else {}
+    switches = [replace(LEFT, macs=left, lldp=heard), replace(RIGHT, macs=right)]
+    for order in (switches, switches[::-1]):
+        (found,) = cables(order, [ON_RIGHT])
+        assert found.state is Cabling.WRONG
+        assert found.problem.startswith(
+            f"cabling: clx-mld-42 belongs on port 1/2 of right, but {seen}: move the cable, or set its switch"
+        )
+        assert found.problem.endswith(ANOTHER_SWITCH) == (seen != "it is on port 1/7 (MAC table)")
+
+
+def test_no_other_switch_is_believed_where_its_own_did_not_answer() -> None:
+    dead = replace(RIGHT, found={}, macs={}, answered=False)
+    left = replace(LEFT, macs={**LEFT.macs, SECOND_MAC: "1/20"})
+    assert cables([left, dead], [ON_RIGHT])[0].state is Cabling.UNKNOWN
+    # The host's own frame went no further than its cable, so that one is believed.
+    heard = replace(left, lldp={"1/20": ON_RIGHT.name})
+    assert cables([heard, dead], [ON_RIGHT])[0].state is Cabling.WRONG
+    # A right place is right, whatever others saw.
+    assert cables([left, RIGHT], [ON_RIGHT])[0].state is Cabling.MAC
+
+
+def test_a_host_behind_uplinks_alone_is_unknown_without_its_own_switch_having_seen_it() -> None:
+    quiet = replace(RIGHT, macs={})
+    assert cables([LEFT, quiet], [ON_RIGHT])[0].state is Cabling.UNKNOWN

@@ -32,6 +32,7 @@ NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 PFC = Finding(found="0,0,0,0", wanted="0,0,0,1")
 LINK = Finding(found="ib (after reboot)", wanted="ib")
 SWITCH = Machine(name="sw", kind="switch", in_sync=7)
+OTHER_SWITCH = Machine(name="sw-2", kind="switch", in_sync=7)
 OPERATOR = Machine(name="operator", kind="operator", in_sync=1)
 
 
@@ -85,6 +86,15 @@ FAILED = report(error="`pulumi preview` ended with status 255; its own message i
         (
             report(host(1), SWITCH.model_copy(update={"drift": {"s.pfc": PFC}})),
             "drift: 1 fact on the switch",
+        ),
+        (report(host(1), SWITCH, OTHER_SWITCH), "drift: none on 1 host and 2 switches"),
+        (
+            report(host(1), SWITCH, OTHER_SWITCH.model_copy(update={"drift": {"s.pfc": PFC}})),
+            "drift: 1 fact on 1 of 2 switches",
+        ),
+        (
+            report(host(1), SWITCH, dead(2).model_copy(update={"name": "sw-2", "kind": "switch"})),
+            "drift: none on 1 host and 1 of 2 switches; sw-2 unreachable (connection refused)",
         ),
         (report(host(1), dead(2)), "drift: none on 1 of 2 hosts; h2 unreachable (connection refused)"),
         (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lab.keys import ensure_keys
 from lab.plan import Kind, Plan, make_plan, ports
 from settings.loader import load_file
 from settings.models import Stack
+from settings.switch import Switch
 
 STACK_FILE = Path(__file__).parents[2] / "Pulumi.lab.yaml"
 NAMES = ["swx-mld-1-2", "registry", "vendor", "clx-mld-41", "clx-mld-42"]
@@ -174,6 +176,88 @@ def test_no_secret_is_in_the_plan(stack: Stack, files: LabFiles) -> None:
 def test_too_small_a_subnet(stack: Stack, files: LabFiles, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(LabError, match=message):
         _plan(_with_lab(stack, **changes), files)
+
+
+LEFT, RIGHT, THIRD = "swx-rack-1", "swx-rack-2", "swx-rack-3"
+
+
+@pytest.fixture
+def racks(stack: Stack, files: LabFiles) -> Stack:
+    """Return a stack of three switches, with a host on port 1/1 of the first two."""
+    uplinks = ((LEFT, ("1/31",)), (RIGHT, ("1/30-1/31",)), (THIRD, ("1/7", "1/8")))
+    hosts = [
+        host.model_copy(update={"switch": name, "switch_port": "1/1"})
+        for host, name in zip(stack.hosts, (LEFT, RIGHT), strict=True)
+    ]
+    ensure_keys(files, [LEFT, RIGHT, THIRD])
+    return stack.model_copy(
+        update={
+            "switch": None,
+            "switches": tuple(Switch(name=name, uplinks=ports) for name, ports in uplinks),
+            "hosts": tuple(hosts),
+        }
+    )
+
+
+def test_each_switch_has_the_cables_of_its_own_hosts_and_one_to_the_next_switch(
+    racks: Stack, files: LabFiles
+) -> None:
+    plan = _plan(racks, files)
+    cables = {
+        name: [end.split(",")[::2] for end in plan.machine(name).environment["LAB_CABLES"].split(";")]
+        for name in (LEFT, RIGHT, THIRD)
+    }
+    assert cables == {
+        LEFT: [["swp1", "02:52:02:01:01:00"], ["swp31", "02:52:02:01:1f:00"]],
+        RIGHT: [
+            ["swp1", "02:52:02:02:01:00"],
+            ["swp30", "02:52:02:02:1e:00"],
+            ["swp31", "02:52:02:02:1f:00"],
+        ],
+        THIRD: [["swp7", "02:52:02:03:07:00"]],
+    }
+    on_it = {
+        network.name: [m.name for m in plan.machines if network.name in {at.network for at in m.attachments}]
+        for network in plan.networks[1:]
+    }
+    assert on_it == {
+        "rocestack-lab-port-1-1": [LEFT, "clx-mld-41"],
+        "rocestack-lab-port-2-1": [RIGHT, "clx-mld-42"],
+        "rocestack-lab-port-1-31": [LEFT, RIGHT],
+        "rocestack-lab-port-2-31": [RIGHT, THIRD],
+    }
+    assert plan.machine("clx-mld-42").environment["LAB_CABLES"].endswith(",02:52:01:02:01:00")
+
+
+def test_no_two_ends_of_cables_are_alike(racks: Stack, files: LabFiles) -> None:
+    plan = _plan(racks, files)
+    ends = [end for m in plan.machines for end in m.environment.get("LAB_CABLES", "").split(";") if end]
+    assert len({end.split(",")[1] for end in ends}) == len({end.split(",")[2] for end in ends}) == 8
+    for first, second in combinations([network.subnet for network in plan.networks], 2):
+        assert not first.overlaps(second)
+    for machine in plan.machines:
+        for at in machine.attachments:
+            network = next(one for one in plan.networks if one.name == at.network)
+            assert IPv4Address(at.address) in network.subnet
+    assert len({machine.port for machine in plan.machines}) == len(plan.machines)
+
+
+def test_a_further_switch_moves_no_other_machine(racks: Stack, files: LabFiles) -> None:
+    assert racks.switches is not None
+    before = _plan(racks.model_copy(update={"switches": racks.switches[:2]}), files)
+    after = _plan(racks, files)
+    changed = [one.name for one in before.machines if one != after.machine(one.name)]
+    # It has one more cable.
+    assert changed == [RIGHT]
+    assert ports(racks)[LEFT] - ports(racks)[THIRD] == 2
+
+
+def test_switches_without_a_free_uplink_cannot_be_joined(racks: Stack, files: LabFiles) -> None:
+    assert racks.switches is not None
+    middle = racks.switches[1].model_copy(update={"uplinks": ("1/30",)})
+    broken = racks.model_copy(update={"switches": (racks.switches[0], middle, racks.switches[2])})
+    with pytest.raises(LabError, match=f"cannot join {RIGHT} and {THIRD}: one of them has no free uplink"):
+        _plan(broken, files)
 
 
 def test_metal_has_no_plan(stack: Stack, files: LabFiles) -> None:

@@ -445,7 +445,7 @@ def test_a_link_that_is_down_is_said_and_no_failure(lab: Lab) -> None:
             [],
             ("3.6.8012", "3.4.1000"),
             WANTED,
-            "runs release 3.4.1000, but switch.minimum_release is 3.6.5000",
+            "runs release 3.4.1000, but its minimum_release is 3.6.5000",
         ),
         ([], ("", ""), replace(WANTED, minimum_release="3.9.1000"), "minimum_release is 3.9.1000: bring its"),
         ([], ("", ""), replace(WANTED, roce="lossless"), "has no command `roce`"),

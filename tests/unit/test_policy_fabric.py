@@ -35,9 +35,9 @@ HOST_LINES = {
 }
 
 
-def switch(**changes: str) -> Resource:
+def switch(name: str = SWITCH, **changes: str) -> Resource:
     lines = flat.render({**SWITCH_LINES, **changes})
-    return Resource("command:local:Command", SWITCH, {"stdin": lines})
+    return Resource("command:local:Command", name, {"stdin": lines})
 
 
 def host(name: str = HOST, **changes: str) -> Resource:
@@ -60,6 +60,7 @@ OTHER_HOST = {
     [
         [switch(), host()],
         [switch(), host(), host("clx-2/ofed_stack.qos")],
+        [switch(), switch("swx-2/switch_qos.roce"), host(), host("clx-2/ofed_stack.qos")],
         [switch(**OTHER_SWITCH), host(**OTHER_HOST)],
         [switch()],
         [host()],
@@ -113,6 +114,15 @@ def test_what_closes(resources: list[Resource]) -> None:
         (
             [switch(**OTHER_SWITCH), host()],
             f"{HOST}: pfc protects priority 3, but {SWITCH} has pfc_priority 4; allowed are equal ones",
+        ),
+        # The other rack's switch too: a packet meets the pool and the pauses of both.
+        (
+            [switch(), switch("swx-2/switch_qos.roce", **OTHER_SWITCH), host()],
+            f"{HOST}: pfc protects priority 3, but swx-2/switch_qos.roce has pfc_priority 4",
+        ),
+        (
+            [switch(), switch("swx-2/switch_qos.roce", pool_type="lossy"), host()],
+            "swx-2/switch_qos.roce: pool_type is 'lossy'; allowed is 'lossless'",
         ),
         (
             [switch(), host(cnp_dscp="40", tsa="ets,ets,ets,ets,ets,strict,ets,ets")],
