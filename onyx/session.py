@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from netmiko.exceptions import (
     NetmikoAuthenticationException,
     NetmikoBaseException,
     NetmikoTimeoutException,
 )
 from netmiko.mellanox import MellanoxMlnxosSSH
-from paramiko import PKey, RejectPolicy, SSHClient
+from paramiko import ECDSAKey, Ed25519Key, PKey, RejectPolicy, RSAKey, SSHClient
 from paramiko.ssh_exception import SSHException
 
 from onyx import dialect
@@ -44,6 +50,12 @@ _START_ERRORS = (
     EOFError,
     ValueError,
 )
+# Each kind of key with the form from which the SSH library reads it, and its reader there.
+_KEY_KINDS: Mapping[type, tuple[serialization.PrivateFormat, type[PKey]]] = {
+    Ed25519PrivateKey: (serialization.PrivateFormat.OpenSSH, Ed25519Key),
+    EllipticCurvePrivateKey: (serialization.PrivateFormat.TraditionalOpenSSL, ECDSAKey),
+    RSAPrivateKey: (serialization.PrivateFormat.TraditionalOpenSSL, RSAKey),
+}
 # What the SSH library logs about a failed connection is said by our own errors.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -127,7 +139,7 @@ def _open(access: Access, channel: Any, deadline: float) -> _Driver:
                 port=access.port,
                 username=access.user,
                 password=access.password or None,
-                pkey=_key(access.private_key, Path(folder)) if access.private_key else None,
+                pkey=_key(access.private_key) if access.private_key else None,
                 sock=channel,
                 ssh_strict=True,
                 alt_host_keys=True,
@@ -155,7 +167,7 @@ def _jump(jump: Jump, access: Access, deadline: float) -> Iterator[Any]:
                 jump.address,
                 jump.port,
                 jump.user,
-                pkey=_key(jump.private_key, Path(folder)),
+                pkey=_key(jump.private_key),
                 allow_agent=False,
                 look_for_keys=False,
                 timeout=deadline,
@@ -179,17 +191,28 @@ def _jump(jump: Jump, access: Access, deadline: float) -> Iterator[Any]:
         yield channel
 
 
-def _key(text: str, folder: Path) -> PKey:
-    """Return a private key from its text, of whatever kind; raises an SSHException for what is none."""
-    file = folder / "key"
-    file.touch(mode=0o600)
-    file.write_text(text if text.endswith("\n") else f"{text}\n")
+def _key(text: str) -> PKey:
+    """Return a private key from its text, of whatever kind; raises an SSHException for what is none.
+
+    The SSH library reads each kind from one of its forms only, so each is brought into that form first.
+    """
     try:
-        return PKey.from_path(file)
-    except (ValueError, TypeError) as error:
+        key = _loaded(text.strip().encode() + b"\n")
+        how = next((how for kind, how in _KEY_KINDS.items() if isinstance(key, kind)), None)
+        if how is None:
+            raise SSHException("the private key is of no kind that is taken here: ed25519, ecdsa, rsa")
+        form, reader = how
+        told = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+        return reader.from_private_key(io.StringIO(told.decode()))
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SSHException("the private key is none that SSH understands, or it is encrypted") from error
-    finally:
-        file.unlink()
+
+
+def _loaded(text: bytes) -> Any:
+    try:
+        return serialization.load_ssh_private_key(text, password=None)
+    except ValueError:
+        return serialization.load_pem_private_key(text, password=None)
 
 
 def _known_host(address: str, port: int, host_key: str) -> str:
@@ -215,7 +238,7 @@ def _unreachable(error: BaseException, access: Access, deadline: float, what: st
             ),
         ),
         (
-            "AuthenticationException" in kinds,
+            bool(kinds & {"AuthenticationException", "BadAuthenticationType"}),
             LoginRefused(
                 f"the {what} at {where} refuses the login of {access.user}: check the user and the "
                 f"{'key' if access.private_key or what != 'switch' else 'password'}"

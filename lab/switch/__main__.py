@@ -36,6 +36,7 @@ def _serve(arguments: list[str]) -> int:
     parser.add_argument("--hostname", default="switch")
     parser.add_argument("--release", default=DEFAULT_RELEASE)
     parser.add_argument("--password-file", type=Path, help="default: a random password, printed at the start")
+    parser.add_argument("--authorized-keys", type=Path, help="public keys that let the user in too")
     parser.add_argument("--up", default="", help="ports whose links are up, such as 1/1,1/2")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,9 @@ async def _until_interrupted(options: argparse.Namespace, password: str) -> None
     from lab.switch.server import USER, plug_in, serve  # noqa: PLC0415
 
     plug_in(options.folder, [port for port in options.up.split(",") if port])
-    async with serve(options.folder, options.hostname, options.port, password) as server:
+    async with serve(
+        options.folder, options.hostname, options.port, password, authorized_keys=options.authorized_keys
+    ) as server:
         print(f"{USER}@127.0.0.1 port {server.port}")
         print(f"host key {server.host_key}")
         if not password:

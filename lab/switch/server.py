@@ -41,9 +41,10 @@ class SwitchServer:
 
 @dataclass
 class _Login(asyncssh.SSHServer):
-    """Lets in the one user with the one password."""
+    """Lets in the one user with the one password, or with one of the keys."""
 
     password: str = field(repr=False)
+    keys: tuple[asyncssh.SSHKey, ...]
     open: list[asyncssh.SSHServerConnection] = field(repr=False)
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -58,16 +59,32 @@ class _Login(asyncssh.SSHServer):
         """Return whether this is the user and the password."""
         return username == USER and secrets.compare_digest(password, self.password)
 
+    def public_key_auth_supported(self) -> bool:
+        """Say whether a key could let anyone in."""
+        return bool(self.keys)
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Return whether this is the user and one of its keys."""
+        return username == USER and key.public_data in {each.public_data for each in self.keys}
+
 
 @asynccontextmanager
 async def serve(
-    folder: Path, hostname: str, port: int = 0, password: str = "", sysfs: Path | None = None
+    folder: Path,
+    hostname: str,
+    port: int = 0,
+    password: str = "",
+    *,
+    sysfs: Path | None = None,
+    authorized_keys: Path | None = None,
 ) -> AsyncIterator[SwitchServer]:
     """Serve the switch whose state is in `folder` on 127.0.0.1, for the block.
 
-    `port` 0 takes a free one, and an empty password a random one. `sysfs` stands in for /sys/class/net.
+    `port` 0 takes a free one, and an empty password a random one. `sysfs` stands in for /sys/class/net. The
+    public keys in the file `authorized_keys` let the user in too.
     """
     password = password or secrets.token_urlsafe(12)
+    keys = () if authorized_keys is None else tuple(asyncssh.read_public_key_list(authorized_keys))
     key = asyncssh.generate_private_key("ssh-ed25519")
     environment = {
         **os.environ,
@@ -86,7 +103,7 @@ async def serve(
         "127.0.0.1",
         port,
         server_host_keys=[key],
-        server_factory=lambda: _Login(password, connections),
+        server_factory=lambda: _Login(password, keys, connections),
         process_factory=session,
         encoding=None,
         line_editor=False,

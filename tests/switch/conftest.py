@@ -138,12 +138,18 @@ def make_switch(tmp_path: Path) -> Iterator[Callable[..., SwitchOnLoopback]]:
     """Return a function that starts a switch with a release and the ports whose links are up."""
     started: list[subprocess.Popen[str]] = []
 
-    def make(release: str = "3.6.8012", up: str = "1/1,1/2", name: str = "switch") -> SwitchOnLoopback:
+    def make(
+        release: str = "3.6.8012",
+        up: str = "1/1,1/2",
+        name: str = "switch",
+        authorized_keys: Path | None = None,
+    ) -> SwitchOnLoopback:
         folder = tmp_path / name
         process = subprocess.Popen(
             [
                 *(sys.executable, "-u", "-m", "lab.switch", "serve", str(folder)),
                 *("--hostname", "switch-4f2a10", "--release", release, "--up", up),
+                *(() if authorized_keys is None else ("--authorized-keys", str(authorized_keys))),
             ],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pytest
 
 from lab.switch.onyx_cli.model import Switch
 from lab.switch.onyx_cli.session import Session as SwitchCli
 from lab.switch.onyx_cli.store import MemoryStore
 from onyx.observe import read_switch
-from onyx.wanted import JUMP_KEY_VARIABLE, PASSWORD_VARIABLE
+from onyx.wanted import JUMP_KEY_VARIABLE, KEY_VARIABLE, PASSWORD_VARIABLE
 from tests.fabric import MemoryFabric
 from tests.switch.answers import WANTED
 from tests.switch.conftest import SwitchOnLoopback
@@ -221,6 +222,35 @@ def test_past_a_jump_host_whose_key_is_checked(switch: SwitchOnLoopback) -> None
         assert "the jump host at 127.0.0.1:" in done.error
         assert "answers with another host key" in done.error
         assert "PRIVATE KEY" not in done.error
+
+
+@pytest.mark.parametrize("kind", ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"])
+def test_by_private_key_and_no_password(
+    make_switch: Callable[..., SwitchOnLoopback], tmp_path: Path, kind: str
+) -> None:
+    own, another = (asyncssh.generate_private_key(kind) for _ in range(2))
+    (tmp_path / "keys").write_bytes(own.export_public_key())
+    switch = make_switch(authorized_keys=tmp_path / "keys")
+    text = own.export_private_key().decode()
+    done = switch.onyx("apply", environment={KEY_VARIABLE: text})
+    assert (done.error, done.said[-1]) == ("", "done: the switch has and keeps the wanted settings")
+    found = read_switch(replace(switch.access, password="", private_key=text), WANTED, 30.0)
+    assert found.found == {key: value for key, value in WANTED.lines().items() if key in found.found}
+    # Nothing in the environment, an agent or a home folder stands in for a key that does not fit.
+    done = switch.onyx("remove", environment={KEY_VARIABLE: another.export_private_key().decode()})
+    assert (done.status, done.said) == (1, [])
+    assert "refuses the login of admin: check the user and the key" in done.error
+    assert "PRIVATE KEY" not in done.error
+    assert switch.onyx("apply").said[-1] == "in sync: nothing to do"
+
+
+def test_a_switch_without_that_key_refuses_it(switch: SwitchOnLoopback) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+    before = switch.state()
+    done = switch.onyx("apply", environment={KEY_VARIABLE: key})
+    assert (done.status, done.said) == (1, [])
+    assert "refuses the login of admin: check the user and the key" in done.error
+    assert switch.state() == before
 
 
 def test_the_one_command_of_newer_releases(make_switch: Callable[..., SwitchOnLoopback]) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import socket
 from itertools import pairwise
-from pathlib import Path
 
+import asyncssh
 import pytest
 from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutException, ReadTimeout
-from paramiko.ssh_exception import AuthenticationException, NoValidConnectionsError, SSHException
+from paramiko.ssh_exception import (
+    AuthenticationException,
+    BadAuthenticationType,
+    NoValidConnectionsError,
+    SSHException,
+)
 
 from onyx.__main__ import main
 from onyx.errors import ConnectionFailed, HostKeyMismatch, LoginRefused, TimedOut, Unreachable
@@ -62,6 +67,11 @@ def caused(outer: Exception, *inner: Exception) -> Exception:
             ConnectionFailed,
             "is not known",
         ),
+        (
+            caused(NetmikoAuthenticationException("x"), BadAuthenticationType("Bad", ["password"])),
+            LoginRefused,
+            "refuses the login of admin",
+        ),
         (caused(NetmikoTimeoutException("x"), TimeoutError()), TimedOut, "does not answer within 7 s"),
         (ReadTimeout("no prompt"), TimedOut, "does not answer within 7 s"),
         (
@@ -92,10 +102,40 @@ def test_the_jump_host_is_named_as_such() -> None:
     assert said == "the jump host at 10.0.0.9:2222 refuses the login of admin: check the user and the key"
 
 
-def test_a_text_that_is_no_key(tmp_path: Path) -> None:
+# The oldest form has no ed25519.
+_FORMS = {
+    "openssh": (
+        "ssh-ed25519",
+        "ssh-rsa",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+    ),
+    "pkcs1-pem": ("ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384"),
+    "pkcs8-pem": ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521"),
+}
+
+
+@pytest.mark.parametrize(("form", "kind"), [(form, kind) for form, kinds in _FORMS.items() for kind in kinds])
+def test_a_key_of_every_kind_and_form_is_read(kind: str, form: str) -> None:
+    key = asyncssh.generate_private_key(kind)
+    read = _key(key.export_private_key(form).decode().rstrip("\n"))
+    assert read.get_name() == kind
+    assert read.asbytes() == key.public_data
+
+
+@pytest.mark.parametrize("text", ["hunter2", "", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA"])
+def test_a_text_that_is_no_key(text: str) -> None:
     with pytest.raises(SSHException, match="none that SSH understands"):
-        _key("hunter2", tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        _key(text)
+
+
+def test_a_key_that_nobody_can_unlock_and_one_of_another_kind() -> None:
+    locked = asyncssh.generate_private_key("ssh-ed25519").export_private_key(passphrase="word").decode()
+    with pytest.raises(SSHException, match="or it is encrypted"):
+        _key(locked)
+    with pytest.raises(SSHException, match="of no kind that is taken here: ed25519, ecdsa, rsa"):
+        _key(asyncssh.generate_private_key("ssh-ed448").export_private_key("pkcs8-pem").decode())
 
 
 GOOD = """\
