@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import secrets
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 import docker
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 from pydantic import SecretStr
 
 from components.observation import HOST_STEPS
@@ -70,10 +71,11 @@ def wait_until(true: Callable[[], bool], deadline: float, what: str) -> None:
 class Node:
     """One running node; scripts reach it as the engine hands them over, by standard input alone."""
 
-    def __init__(self, container: str, hostname: str, keys: Path) -> None:
+    def __init__(self, container: str, hostname: str, keys: Path, start: Callable[[str], None]) -> None:
         self.container = container
         self.hostname = hostname
         self._keys = keys
+        self._start_at = start
 
     def access(self) -> HostAccess:
         """Return how to log in to the node over SSH."""
@@ -164,6 +166,14 @@ class Node:
 
         wait_until(over, BOOT_DEADLINE_S, f"boot of {self.hostname}")
 
+    def reimage(self) -> None:
+        """Put a fresh node in this one's place: the same name, keys and addresses, nothing on its disk."""
+        address = self.access().address
+        removed = ["docker", "rm", "--force", "--volumes", self.container]
+        subprocess.run(removed, capture_output=True, timeout=60, check=True)
+        self._start_at(address)
+        self.wait_booted()
+
     def _started(self) -> str:
         return self.script("stat -c %Y.%Z /proc/1").stdout.strip()
 
@@ -240,29 +250,33 @@ def site(
     """
     name = f"test-nodes-{secrets.token_hex(4)}"
     management, cable, subnet = _site_networks(client, name)
-    containers = []
+    containers: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         keys = Path(scratch)
         _write_keys(keys)
         try:
-            containers.append(_start_vendor(client, image, name))
+            containers.append(f"{name}-vendor")
+            _start_vendor(image, name)
             nodes = []
             for number, hostname in enumerate(hostnames, start=10):
                 end = str(subnet.network_address + number)
                 place = _Place(name, hostname, end, f"02:52:01:01:{number:02x}:00", ofed_tools)
-                containers.append(_start(client, image, place, keys))
-                nodes.append(Node(f"{name}-{hostname}", hostname, keys))
+                start = functools.partial(_start, client, image, place, keys)
+                containers.append(f"{name}-{hostname}")
+                start(None)
+                nodes.append(Node(f"{name}-{hostname}", hostname, keys, start))
             for node in nodes:
                 node.wait_booted()
             yield nodes
         finally:
             for container in containers:
-                container.remove(force=True, v=True)
+                with contextlib.suppress(NotFound):
+                    client.containers.get(container).remove(force=True, v=True)
             for network in (management, cable):
                 network.remove()
 
 
-def _start_vendor(client: docker.DockerClient, image: str, site_name: str) -> Any:
+def _start_vendor(image: str, site_name: str) -> None:
     """Start the vendors' web server of a site, which is http://vendor/ to its nodes."""
     command = ["docker", "run", "--detach", "--name", f"{site_name}-vendor", "--hostname", "vendor"]
     command += ["--label", f"{LABEL}={site_name}"]
@@ -271,11 +285,15 @@ def _start_vendor(client: docker.DockerClient, image: str, site_name: str) -> An
     command += [image, "/usr/lib/rocestack-lab/standin", "vendor_web"]
     made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert made.returncode == 0, made.stderr
-    return client.containers.get(made.stdout.strip())
 
 
-def _start(client: docker.DockerClient, image: str, place: _Place, keys: Path) -> Any:
-    """Start one node as the lab does; the command line alone knows `systempaths`."""
+def _start(
+    client: docker.DockerClient, image: str, place: _Place, keys: Path, management: str | None
+) -> None:
+    """Start one node as the lab does; the command line alone knows `systempaths`.
+
+    `management` is its address on the management network, None for any that is free.
+    """
     site_name, hostname, address = place.site, place.hostname, place.cable_end
     command = ["docker", "create", "--name", f"{site_name}-{hostname}", "--hostname", hostname]
     command += [f"--cap-add={one}" for one in _NODE_CAPABILITIES]
@@ -286,6 +304,7 @@ def _start(client: docker.DockerClient, image: str, place: _Place, keys: Path) -
     command += ["--env", f"LAB_OFED_TOOLS={'yes' if place.ofed_tools else 'no'}"]
     command += ["--env", f"LAB_CABLES={INTERFACE},{address},{place.mac}"]
     command += ["--label", f"{LABEL}={site_name}", "--network", f"{site_name}-management"]
+    command += ["--ip", management] if management is not None else []
     command += ["--volume", "/var/lib/docker"]
     command += ["--volume", f"{keys}/host:/etc/rocestack-lab/keys:ro"]
     command += ["--volume", f"{keys}/client.pub:/etc/rocestack-lab/client.pub:ro"]
@@ -295,7 +314,6 @@ def _start(client: docker.DockerClient, image: str, place: _Place, keys: Path) -
     container = client.containers.get(made.stdout.strip())
     client.networks.get(f"{site_name}-port").connect(container, ipv4_address=address)
     container.start()
-    return container
 
 
 def _write_keys(folder: Path) -> None:
