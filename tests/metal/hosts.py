@@ -1,4 +1,4 @@
-"""A stack of metal over throw-away nodes: the real CLI, the real components, the real scripts."""
+"""A stack of metal in a folder of its own: the real CLI, the real components, the real scripts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,21 @@ from tests.nodes.node import INTERFACE, Node
 NAME = "hosts"
 
 
-class HostStack:
-    """A project in a folder of its own that declares the hosts of `nodes` and nothing else."""
+class MetalStack:
+    """A project in a folder of its own: a program of this folder, and the sections of its stack file."""
 
-    def __init__(self, engine: Engine, folder: Path, nodes: Sequence[Node]) -> None:
+    def __init__(self, engine: Engine, folder: Path, program: str, sections: Mapping[str, Any]) -> None:
         self.engine = engine
         self.folder = folder
-        # Asked before a node has other addresses.
-        self.access = {node.hostname: node.access() for node in nodes}
-        shutil.copy(Path(__file__).with_name("program.py"), folder / "__main__.py")
+        shutil.copy(Path(__file__).with_name(program), folder / "__main__.py")
         (folder / "Pulumi.yaml").write_text("name: rocestack\nruntime: python\n")
         _certificate(folder / "registry.crt")
-        self.declare(nodes)
+        self.set_sections(sections)
         self.run("stack", "init", NAME)
 
-    def declare(self, nodes: Sequence[Node], **sections: dict[str, Any]) -> None:
-        """Set which nodes the stack has from now on; `sections` replace those of the same name."""
-        given = {**settings([self.access[node.hostname] for node in nodes]), **sections}
-        config = {f"rocestack:{name}": value for name, value in given.items()}
+    def set_sections(self, sections: Mapping[str, Any]) -> None:
+        """Set what the stack file says from now on."""
+        config = {f"rocestack:{name}": value for name, value in sections.items()}
         path = self.folder / f"Pulumi.{NAME}.yaml"
         salt = yaml.safe_load(path.read_text()).get("encryptionsalt") if path.exists() else None
         document = {"config": config, **({"encryptionsalt": salt} if salt else {})}
@@ -50,6 +47,7 @@ class HostStack:
             "PULUMI_CONTINUE_ON_ERROR": "true",
             "PULUMI_OPTION_POLICY_PACK": str(ROOT / "policy" / "analyzer"),
             "PYTHONPATH": str(ROOT),
+            "ROCESTACK_REPORT": str(self.folder / "drift.json"),
         }
 
     def run(self, *arguments: str, fails: bool | None = False, deadline: float = 900) -> Done:
@@ -99,6 +97,19 @@ class HostStack:
         if fails is not None:
             assert (result.status != 0) == fails, f"{' '.join(command)}: {result.status}\n{result.text}"
         return result
+
+
+class HostStack(MetalStack):
+    """A stack that declares the hosts of `nodes` and nothing else."""
+
+    def __init__(self, engine: Engine, folder: Path, nodes: Sequence[Node]) -> None:
+        # Asked before a node has other addresses.
+        self.access = {node.hostname: node.access() for node in nodes}
+        super().__init__(engine, folder, "program.py", settings(list(self.access.values())))
+
+    def declare(self, nodes: Sequence[Node], **sections: dict[str, Any]) -> None:
+        """Set which nodes the stack has from now on; `sections` replace those of the same name."""
+        self.set_sections({**settings([self.access[node.hostname] for node in nodes]), **sections})
 
 
 def _certificate(path: Path) -> None:

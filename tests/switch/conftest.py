@@ -36,11 +36,24 @@ class Done:
 class SwitchOnLoopback:
     """One switch: its login, its faults, its state, and `python -m onyx` on it."""
 
-    def __init__(self, folder: Path, port: int, host_key: str, password: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        host_key: str,
+        password: str,
+        process: subprocess.Popen[str] | None = None,
+    ) -> None:
+        self._process = process
         self.folder = folder
         self.port = port
         self.host_key = host_key
         self.password = password
+
+    def stop(self) -> None:
+        """End the switch; from then on nothing answers at its port."""
+        assert self._process is not None
+        end(self._process)
 
     @property
     def access(self) -> Access:
@@ -133,6 +146,16 @@ class SwitchOnLoopback:
         return saved
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """Interrupt a switch's process, and kill it when that is not enough."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture
 def make_switch(tmp_path: Path) -> Iterator[Callable[..., SwitchOnLoopback]]:
     """Return a function that starts a switch with a release and the ports whose links are up."""
@@ -160,16 +183,11 @@ def make_switch(tmp_path: Path) -> Iterator[Callable[..., SwitchOnLoopback]]:
         assert process.stdout is not None
         told = [process.stdout.readline().split() for _ in range(3)]
         port, key, password = int(told[0][-1]), " ".join(told[1][2:4]), told[2][1]
-        return SwitchOnLoopback(folder, port, key, password)
+        return SwitchOnLoopback(folder, port, key, password, process)
 
     yield make
     for process in started:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 @pytest.fixture
