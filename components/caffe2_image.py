@@ -19,6 +19,7 @@ from settings.models import ImageFlavour, Stack
 # The operator's machine, as it stands in the names of the steps that run there.
 OPERATOR = "operator"
 BUILD_STEP = "caffe2_image.build"
+PULL_STEP = "caffe2_image.pull"
 BASE_IMAGE = "rocestack/bullseye"
 # Eight real photographs that set-up brings; the image turns them into the training's dataset.
 PHOTOGRAPHS = ".lab/photographs"
@@ -64,7 +65,7 @@ class Caffe2Image(pulumi.ComponentResource):
             name: host_step(
                 cluster,
                 host,
-                "caffe2_image.pull",
+                PULL_STEP,
                 {
                     "digest": digest,
                     "image_id": self.image_id,

@@ -86,6 +86,7 @@ def _switch(switch: Switch, machines: Machines, answer: SwitchAnswer) -> SwitchC
         access=machines.switches[switch.name],
         found=answer.found,
         neighbours=answer.neighbours,
+        foreign=answer.foreign,
         unreachable=answer.unreachable,
         node=machines.nodes.get(switch.name),
         node_generation=str(machines.generations.get(switch.name, 1)),

@@ -54,6 +54,7 @@ class SwitchContext:
     node: pulumi.Resource | None = None
     node_generation: str = "1"
     neighbours: Neighbours = field(default_factory=Neighbours)
+    foreign: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:

@@ -12,6 +12,7 @@ from components.context import Cluster, HostContext
 from components.rendering import bash, render
 from facts.checkpoint import Checkpoint, CheckpointError, unreadable
 from facts.drift import Recorded, plan_step, recorded_from, unsettled
+from facts.files import wanted_facts
 from settings import flat
 from settings.models import HostAccess
 
@@ -49,17 +50,25 @@ def host_step(
     """Declare `step` (``component.concern``) on one host.
 
     The scripts are templates/<component>/<concern>.{apply,remove}.sh.j2; the wanted values travel in
-    stdin together with what drift there was. Keys are the step's facts, values one-line texts.
+    stdin together with what drift there was. Keys are the step's facts, values one-line texts; the hashes of
+    the step's files come with them (facts/files.py).
     """
-    stdin = _stdin(cluster, *_known(context, step), wanted, context.node_generation)
+    stdin = _stdin(cluster, *_known(context, step), _with_files(step, wanted), context.node_generation)
     return declare_step(cluster, context, step, stdin, parent=parent, depends_on=depends_on)
 
 
 def step_stdin(cluster: Cluster, context: HostContext, step: str, wanted: Mapping[str, str]) -> str:
     """Return the stdin of a step on one host, all of whose values are known; its drift is reported."""
     step_id, found = _known(context, step)
+    wanted = {**wanted, **wanted_facts(step, wanted)}
     lines = bookkeeping(cluster, step_id, wanted, found, context.node_generation)
     return flat.render({**wanted, **lines})
+
+
+def _with_files(step: str, wanted: Mapping[str, pulumi.Input[str]]) -> dict[str, pulumi.Input[str]]:
+    """Return the wanted values with what else the step leaves on the host; its files need them all known."""
+    known = {key: value for key, value in wanted.items() if isinstance(value, str)}
+    return {**wanted, **wanted_facts(step, known)}
 
 
 def _known(context: HostContext, step: str) -> tuple[StepId, Mapping[str, str] | None]:

@@ -53,6 +53,7 @@ class SwitchAnswer:
     found: Mapping[str, str] | None = None
     neighbours: Neighbours = field(default_factory=Neighbours)
     unreachable: str | None = None
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,9 @@ def _applied_lines(checkpoint: Checkpoint, host: str) -> str:
         # A record that nobody can read ends the run here, before any host is asked.
         if recorded_step(checkpoint, step_id) is not None and text is not None:
             lines += [f"{step}.{line}\n" for line in text.splitlines()]
+    if lines:
+        # A container of this name that somebody made without our label is looked at too.
+        lines.append(f"training_job.containers.names: '{' '.join(checkpoint.containers(host))}'\n")
     return "".join(lines)
 
 
@@ -129,4 +133,4 @@ def _read_switch(switch: SwitchAccess, applied: Mapping[str, str]) -> SwitchAnsw
         answer = read_switch(read_access(login(switch), secrets(switch)), wanted, deadline)
     except OnyxError as error:
         return SwitchAnswer(unreachable=str(error))
-    return SwitchAnswer(answer.found, answer.neighbours)
+    return SwitchAnswer(answer.found, answer.neighbours, foreign=answer.foreign)

@@ -39,6 +39,7 @@ def package_facts(ofed: Ofed) -> dict[str, str]:
         "md5": "" if image is None else image.md5 or "",
         "flags": " ".join(ofed.flags),
         **repository_lines(repository),
+        "hold": "yes" if ofed.flavour is OfedFlavour.DOCA_OFED else "no",
         "card": "present",
         "driver": "current",
         "sysfs_root": ofed.sysfs_root,

@@ -25,8 +25,8 @@ from onyx.wanted import read_wanted
 
 # Names the report's file where machines read it; else each stack has one beside the set-up's files.
 FILE_VARIABLE = "ROCESTACK_REPORT"
-_CONTAINER = "docker:index/container:Container"
 _CONTAINERS = "containers"
+_ROUTES = "docker_host.routes"
 
 
 def tell(cluster: Cluster) -> Report:
@@ -112,7 +112,9 @@ def _switch(cluster: Cluster, switch: SwitchContext) -> Machine:
     step = StepId(LOCAL, name, SWITCH_STEP)
     if switch.found is not None:
         in_sync = _in_sync(cluster, step, switch.found)
-        return Machine(name=name, kind="switch", in_sync=in_sync, **_findings(cluster, name))
+        return Machine(
+            name=name, kind="switch", in_sync=in_sync, foreign=switch.foreign, **_findings(cluster, name)
+        )
     if switch.unreachable is not None:
         return Machine(name=name, kind="switch", state="unreachable", reason=switch.unreachable)
     recorded = recorded_step(cluster.checkpoint, step)
@@ -152,17 +154,16 @@ def _silent_steps(cluster: Cluster, observation: HostObservation) -> dict[str, s
         if step not in observation.facts
         and cluster.checkpoint.of(REMOTE, StepId(REMOTE, observation.host, step).name) is not None
     }
-    if _CONTAINERS in observation.unobservable and _containers(cluster, observation.host):
+    if _CONTAINERS in observation.unobservable and cluster.checkpoint.containers(observation.host):
         silent[_CONTAINERS] = observation.unobservable[_CONTAINERS]
     return silent
 
 
 def _foreign(cluster: Cluster, observation: HostObservation) -> tuple[str, ...]:
-    """Return the containers that bear the stack's label and are not in its checkpoint."""
-    ours = _containers(cluster, observation.host)
-    return tuple(f"container {name}" for name in sorted(set(observation.containers) - ours))
-
-
-def _containers(cluster: Cluster, host: str) -> set[str]:
-    names = (name.split("/", 1) for kind, name in cluster.checkpoint.inputs if kind == _CONTAINER)
-    return {name[1] for name in names if len(name) == 2 and name[0] == host}
+    """Return the containers that are not in the checkpoint, and the routes beside ours."""
+    strays = set(observation.containers) - set(cluster.checkpoint.containers(observation.host))
+    routes = observation.facts.get(_ROUTES, {}).get("foreign_routes", "")
+    return (
+        *(f"container {name}" for name in sorted({*strays, *observation.others})),
+        *(f"route {route}" for route in routes.split(", ") if route),
+    )

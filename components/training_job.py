@@ -10,10 +10,13 @@ import pulumi
 import pulumi_docker as docker
 from pulumi_command import local
 
-from components.caffe2_image import Caffe2Image
+from components.caffe2_image import PULL_STEP, Caffe2Image
 from components.context import Cluster, HostContext
 from components.host_step import host_step
+from facts.checkpoint import CONTAINER
+from facts.containers import differing, image_config
 from facts.job import ContainerState, JobPlan, plan_containers, run_id
+from facts.observe import HostObservation
 from settings import flat
 from settings.docker import GpuRuntime
 from settings.models import Device, Host, Precision, Stack
@@ -167,11 +170,8 @@ class TrainingJob(pulumi.ComponentResource):
             elif name not in observation.containers:
                 found[name] = ContainerState("removed")
             else:
-                fact = observation.containers[name]
-                ended = f"exited {fact.exit_code}"
-                found[name] = ContainerState(
-                    ended if fact.status == "exited" else fact.status, fact.generation
-                )
+                inputs = cluster.checkpoint.of(CONTAINER, f"{host.name}/{name}") or {}
+                found[name] = _state(observation, name, inputs)
         names = {name: host.name for name, host in placed.items()}
         wanted = {"healthy": (healthy,)} if healthy is not None else {}
         plan = plan_containers(step, recorded, found, names, **wanted)
@@ -298,6 +298,16 @@ class TrainingJob(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*shards]),
         )
         return wait.stdout.apply(_figures)
+
+
+def _state(observation: HostObservation, name: str, inputs: Mapping[str, Any]) -> ContainerState:
+    """Return a container's state with what it was made with, against its recorded inputs."""
+    fact = observation.containers[name]
+    status = f"exited {fact.exit_code}" if fact.status == "exited" else fact.status
+    if fact.made is None:
+        return ContainerState(status, fact.generation)
+    image = image_config(observation.facts.get(PULL_STEP, {}).get("image_config"))
+    return ContainerState(status, fact.generation, tuple(differing(inputs, fact.made, image)))
 
 
 def _figures(text: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+CONTAINER = "docker:index/container:Container"
 _EXPORT_DEADLINE_S = 60
 # The file backend replaces a checkpoint in one step, but empties the small file of attributes beside it for a
 # moment; whoever reads just then is told this (about 1 read in 100 while an update runs).
@@ -37,9 +38,14 @@ class Checkpoint:
         value = None if recorded is None else recorded.get(field_name)
         return value if isinstance(value, str) else None
 
+    def containers(self, host: str) -> list[str]:
+        """Return the names of the containers that the stack has on a host, sorted."""
+        names = (name.split("/", 1) for kind, name in self.inputs if kind == CONTAINER)
+        return sorted(name[1] for name in names if len(name) == 2 and name[0] == host)
+
     def labels(self, name: str) -> Mapping[str, str] | None:
         """Return a recorded container's labels, or None if there was no such container."""
-        recorded = self.of("docker:index/container:Container", name)
+        recorded = self.of(CONTAINER, name)
         if recorded is None:
             return None
         try:

@@ -16,10 +16,14 @@ _HEALTHY = ("running", "created", "exited 0")
 
 @dataclass(frozen=True)
 class ContainerState:
-    """One container as found: its status (``running``, ``exited 0``, ``removed``) and its label."""
+    """One container as found: its status (``running``, ``exited 0``, ``removed``) and its label.
+
+    `differing` has each setting with which it was not made as recorded: key, found, wanted.
+    """
 
     status: str
     generation: str | None = None
+    differing: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ def plan_containers(
             status = f"{status} of generation {state.generation}"
         if status not in healthy:
             drift.append(Difference(hosts[name], step, name, status, healthy[-1]))
+            continue
+        drift += [
+            Difference(hosts[name], step, f"{name}.{key}", there, asked)
+            for key, there, asked in state.differing
+        ]
     if not drift:
         return JobPlan(generation, note)
     told = "; ".join(f"{one.key} on {one.host} found {one.found}, wanted {one.wanted}" for one in drift)

@@ -26,7 +26,8 @@ class HostObservation:
 
     `state` is ``reachable``, ``unreachable`` (it could not be asked; `reason` says why, and nothing is known
     of it) or ``absent`` (known not to exist: a lab node that is gone). `facts` maps step and key to the value
-    found; a step in `unobservable` (or ``containers``) has a reason instead.
+    found; a step in `unobservable` (or ``containers``) has a reason instead. `containers` are the stack's,
+    `others` the names of all other ones.
     """
 
     host: str
@@ -35,6 +36,7 @@ class HostObservation:
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unobservable: Mapping[str, str] = field(default_factory=dict)
     containers: Mapping[str, ContainerFact] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
 
 async def observe_hosts(
@@ -83,4 +85,6 @@ def observation(host: str, status: int, stdout: str, stderr: str) -> HostObserva
         answer = parse(stdout)
     except ProbeError as error:
         return HostObservation(host, "unreachable", str(error))
-    return HostObservation(host, "reachable", None, answer.facts, answer.unobservable, answer.containers)
+    return HostObservation(
+        host, "reachable", None, answer.facts, answer.unobservable, answer.containers, answer.others
+    )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from facts import rendering
+from facts import files, rendering
 
 _STEP = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
 _FACT = re.compile(r"^([a-z][a-z0-9_]*\.[a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*|!)=(.*)$")
-_CONTAINER = re.compile(r"^containers\.([A-Za-z0-9][A-Za-z0-9_.-]*)=(.*)$")
+_CONTAINER, _OTHER = "container=", "containers.other="
 _NO_CONTAINERS = "containers.!="
-# What a Go template prints for a label that is not there.
-_NO_LABEL = ("", "<no value>")
 END = "probe.end="
 
 
@@ -23,26 +23,34 @@ class ProbeError(ValueError):
 
 @dataclass(frozen=True)
 class ContainerFact:
-    """One container of the stack: `status` is Docker's word (running, exited, …), `image_id` is sha256:…"""
+    """One container of the stack: `status` is Docker's word (running, exited, …), `image_id` is sha256:…
+
+    `made` is how it was made, for `settings_found` in facts/containers.py; None where that is not known.
+    """
 
     status: str
     exit_code: int
     image_id: str
     generation: str | None
     run_id: str | None
+    made: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """What one host said: facts per step and key, and why a step (or ``containers``) gave none."""
+    """What one host said: facts per step and key, and why a step (or ``containers``) gave none.
+
+    `containers` are the stack's, `others` the names of all other ones.
+    """
 
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unobservable: Mapping[str, str] = field(default_factory=dict)
     containers: Mapping[str, ContainerFact] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
 
 def render(steps: Sequence[str]) -> str:
-    """Return the script that observes `steps` (``component.concern``) and the stack's containers.
+    """Return the script that observes `steps` (``component.concern``) and the host's containers.
 
     Its standard input are the values last applied, each line that of a step's stdin (settings/flat.py) after
     the step's name and a dot: ``ofed_stack.qos.trust: 'dscp'``. Raises ValueError for a name that is no step.
@@ -50,7 +58,9 @@ def render(steps: Sequence[str]) -> str:
     for step in steps:
         if not _STEP.match(step):
             raise ValueError(f"a step is named component.concern, not {step!r}")
-    return rendering.render("facts/probe.sh.j2", steps=list(steps))
+    return rendering.render(
+        "facts/probe.sh.j2", steps=list(steps), files=files.probed(), units=files.probed_units()
+    )
 
 
 def parse(text: str) -> ProbeAnswer:
@@ -61,11 +71,15 @@ def parse(text: str) -> ProbeAnswer:
     facts: dict[str, dict[str, str]] = {}
     unobservable: dict[str, str] = {}
     containers: dict[str, ContainerFact] = {}
+    others = []
     for line in lines[:-1]:
         if line.startswith(_NO_CONTAINERS):
             unobservable["containers"] = line.removeprefix(_NO_CONTAINERS)
-        elif match := _CONTAINER.match(line):
-            containers[match.group(1)] = _container(match.group(2))
+        elif line.startswith(_CONTAINER):
+            name, one = _container(line.removeprefix(_CONTAINER))
+            containers[name] = one
+        elif line.startswith(_OTHER):
+            others.append(line.removeprefix(_OTHER))
         elif match := _FACT.match(line):
             step, key, value = match.groups()
             if key == "!":
@@ -74,18 +88,21 @@ def parse(text: str) -> ProbeAnswer:
                 facts.setdefault(step, {})[key] = value
         else:
             raise ProbeError(f"this is not a line of the probe: {line!r}")
-    return ProbeAnswer(facts=facts, unobservable=unobservable, containers=containers)
+    return ProbeAnswer(facts, unobservable, containers, tuple(sorted(others)))
 
 
-def _container(text: str) -> ContainerFact:
-    parts = text.split("|")
-    if len(parts) != 5 or not re.fullmatch(r"-?\d+", parts[1]):
-        raise ProbeError(f"this is not a container's state: {text!r}")
-    status, exit_code, image_id, generation, run_id = parts
-    return ContainerFact(
-        status=status,
-        exit_code=int(exit_code),
-        image_id=image_id,
-        generation=None if generation in _NO_LABEL else generation,
-        run_id=None if run_id in _NO_LABEL else run_id,
-    )
+def _container(text: str) -> tuple[str, ContainerFact]:
+    try:
+        made = json.loads(text)
+        labels = made["config"]["Labels"] or {}
+        return made["name"].removeprefix("/"), ContainerFact(
+            status=str(made["status"]),
+            exit_code=int(made["exit_code"]),
+            image_id=str(made["image"]),
+            generation=labels.get("rocestack.generation"),
+            run_id=labels.get("rocestack.run_id"),
+            made=made,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # Its text may hold an environment, so it is not repeated.
+        raise ProbeError("a line of the probe is not a container's state") from None

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from onyx import dialect
-from onyx.ports import collapse
+from onyx.ports import collapse, order
 from onyx.state import Configuration, Kind, Setting, differing, same
 from onyx.wanted import NO_ROCE, Wanted
 
 _NONE = "none"
+# A port with one of these takes part in a lossless class.
+_LOSSLESS = (Kind.TRUST, Kind.CONGESTION, Kind.PORT_PFC)
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,32 @@ def found_values(config: Configuration, wanted: Wanted, known_ports: Iterable[st
         # The mode stands for all that follows, and the switch does not list it.
         return values
     return {**values, **_explicit_values(config, wanted)}
+
+
+def foreign_settings(config: Configuration, wanted: Wanted) -> tuple[str, ...]:
+    """Return what others configured beside ours: pools, lossless priorities, and ports with such a setting.
+
+    None of it is ours to judge or to remove. Another port counts where its marks, ECN or PFC were set.
+    """
+    pools = [f"traffic pool {name}" for name in config.pools() if name != wanted.pool]
+    priorities = sorted(
+        each.number
+        for each in config.values
+        if each.kind is Kind.PFC_PRIORITY and each.number != wanted.pfc_priority
+    )
+    ports = sorted(
+        {
+            each.where
+            for each in config.values
+            if each.kind in _LOSSLESS and each.port is not None and each.where not in wanted.ports
+        },
+        key=order,
+    )
+    return (
+        *pools,
+        *(f"PFC priority {number}" for number in priorities),
+        *(f"QoS of port {name}" for name in ports),
+    )
 
 
 def _explicit_values(config: Configuration, wanted: Wanted) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from onyx import api, session
 from onyx.change import found_in
+from onyx.diff import foreign_settings
 from onyx.reading import Runner, read_everything
 from onyx.state import Neighbours
 from onyx.wanted import JSON_API, Access, Wanted
@@ -15,11 +16,15 @@ from onyx.wanted import JSON_API, Access, Wanted
 
 @dataclass(frozen=True)
 class Observation:
-    """One look at the switch: `found` in the keys of `Wanted.lines`, so equal text means in sync."""
+    """One look at the switch: `found` in the keys of `Wanted.lines`, so equal text means in sync.
+
+    `foreign` names what is configured beside ours in the way of ours: see `foreign_settings`.
+    """
 
     found: Mapping[str, str] = field(default_factory=dict)
     neighbours: Neighbours = field(default_factory=Neighbours)
     release: str = ""
+    foreign: tuple[str, ...] = ()
 
 
 def open_session(access: Access, deadline: float) -> AbstractContextManager[Runner]:
@@ -40,4 +45,5 @@ def read_switch(access: Access, wanted: Wanted, deadline: float) -> Observation:
     """
     with open_session(access, deadline) as runner:
         state = read_everything(runner, wanted.ports)
-    return Observation(found_in(state, wanted), state.neighbours, state.release)
+    foreign = foreign_settings(state.running, wanted)
+    return Observation(found_in(state, wanted), state.neighbours, state.release, foreign)

@@ -28,6 +28,16 @@ wait_for() {
   done
 }
 
+# filled: the text on standard input with each @key@ as that setting.
+filled() {
+  local text key
+  text=$(cat)
+  for key in "${!want[@]}"; do
+    text=${text//@$key@/"${want[$key]}"}
+  done
+  printf '%s\n' "$text"
+}
+
 # put_file PATH MODE: have this content (standard input) in PATH. Sets changed=yes if it was not so.
 # The new file replaces the old one at once, so nobody reads half of it.
 changed=no

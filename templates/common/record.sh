@@ -2,7 +2,7 @@
 #
 # `had` holds the values last applied, so that apply takes away what is no longer wanted and remove takes
 # away only what is ours. `own` holds what the step itself must remember: before_<key>, the state that it
-# found and gives back; installed, what it brought. The record is written before anything is done, so a
+# found and gives back; installed, what it brought; made_<name>, the sha256 of a file that another tool made for it. The record is written before anything is done, so a
 # half-done apply is known too.
 # shellcheck disable=SC2154  # step is the script's, want is prelude.sh's
 declare -A had=() own=()
@@ -48,7 +48,7 @@ record_read() {
       die "the record $records/$step has a line that is no setting: $line" \
         "restore that file, or remove it: then nothing that was set before counts as ours."
     case ${BASH_REMATCH[1]} in
-      before_* | installed) own[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"} ;;
+      before_* | made_* | installed) own[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"} ;;
       *) had[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"} ;;
     esac
   done <"$records/$step"
@@ -65,12 +65,13 @@ record_read_or_want() {
   done
 }
 
-# The wanted settings alone, as lines; the engine's bookkeeping (generation, node, drift_…) stays out.
+# The wanted settings alone, as lines; the engine's bookkeeping (generation, node, drift_…) stays out, and so does
+# what follows from the settings (facts/files.py): the files' hashes, the unit's state and the record itself.
 want_lines() {
   local key
   for key in "${!want[@]}"; do
     case $key in
-      generation | node | drift_*) ;;
+      generation | node | drift_* | file_* | unit | record) ;;
       *) printf "%s: '%s'\n" "$key" "${want[$key]//"'"/"''"}" ;;
     esac
   done | LC_ALL=C sort
@@ -91,6 +92,11 @@ record_write() {
   else
     mv -f "$records/$step.new" "$records/$step"
   fi
+}
+
+# sum_of FILE: its sha256, or nothing where there is none.
+sum_of() {
+  [[ ! -f $1 ]] || sha256sum "$1" | cut -d ' ' -f 1
 }
 
 record_drop() {

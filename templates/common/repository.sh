@@ -5,6 +5,13 @@
 # want: repository (URL SUITE COMPONENT…, or none), repository_key (40 hexadecimal digits), repository_key_url.
 # The key is trusted for this repository alone, and nothing else that its file holds is trusted at all.
 
+# apt_key FILE [FINGERPRINT TO]: see apt_key.py.
+apt_key() {
+  python3 - "$@" <<'PYTHON'
+{% include "common/apt_key.py" %}
+PYTHON
+}
+
 # repository_set NAME: have the wanted repository as rocestack-NAME, its lists fresh. Where it is right already
 # nothing is fetched. A repository that cannot be used is an error, and then nothing of it stays.
 repository_set() {
@@ -18,9 +25,7 @@ repository_set() {
   keyring=$(repository_keyring "$1")
   line="deb [signed-by=$keyring] ${want[repository]}"
   command -v python3 >/dev/null || die "this host has no python3, which checks the key of ${want[repository]%% *}." "install python3."
-  if [[ -e $list && $(<"$list") == "$line" && -e $keyring && $(apt_key "$keyring" 2>&1) == "${want[repository_key]}" ]]; then
-    return
-  fi
+  ! repository_kept "$1" || return 0
   repository_listed_elsewhere "$list"
   if [[ ${want[repository]} == https:* ]]; then
     apt_install ca-certificates
@@ -35,6 +40,15 @@ repository_set() {
     die "apt cannot use the repository ${want[repository]}: $repository_said" \
       "is the address right and reachable from this host, and is it signed by the key ${want[repository_key]}?"
   fi
+}
+
+# repository_kept NAME: it is there as it is wanted.
+repository_kept() {
+  local list keyring
+  list=$(repository_list "$1")
+  keyring=$(repository_keyring "$1")
+  [[ -e $list && $(<"$list") == "deb [signed-by=$keyring] ${want[repository]}" && -e $keyring ]] &&
+    [[ $(apt_key "$keyring" 2>&1) == "${want[repository_key]}" ]]
 }
 
 # repository_fetch_key KEYRING: fetch the key file and keep the one key with the wanted fingerprint.

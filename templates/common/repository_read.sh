@@ -1,12 +1,5 @@
-# shellcheck disable=SC2154  # the script sets want
+# shellcheck disable=SC2154  # the script sets want, the probe keys_of
 # An apt repository of ours as it is on this host: one list file, and one keyring that only that file names.
-
-# apt_key FILE [FINGERPRINT TO]: see apt_key.py.
-apt_key() {
-  python3 - "$@" <<'PYTHON'
-{% include "common/apt_key.py" %}
-PYTHON
-}
 
 repository_list() { printf '/etc/apt/sources.list.d/rocestack-%s.list' "$1"; }
 repository_keyring() { printf '/etc/apt/keyrings/rocestack-%s.gpg' "$1"; }
@@ -22,7 +15,7 @@ repository_facts() {
     line=${line#"deb [signed-by=$keyring] "}
   fi
   if [[ -e $keyring ]]; then
-    signers=$(apt_key "$keyring" 2>&1 | xargs) || signers='no key file'
+    signers=${keys_of[$keyring]:-no key file}
   fi
   fact repository "$line"
   fact repository_key "$signers"

@@ -4,10 +4,8 @@
 
 # engine_packages FLAVOUR: the installed packages of that engine, one a line; a pinned engine holds them all.
 engine_packages() {
-  case $1 in
-    docker.io) packages_there docker.io docker-cli containerd runc ;;
-    docker-ce) packages_there docker-ce docker-ce-cli docker-ce-rootless-extras containerd.io ;;
-  esac
+  # shellcheck disable=SC2046  # package names, one a word
+  packages_there $(engine_parts "$1")
 }
 
 # Debian's docker.io empties /var/lib/docker when it is purged, with a script that it leaves there when it is

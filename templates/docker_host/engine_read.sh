@@ -11,6 +11,7 @@ engine_package() {
 }
 
 # packages_there PACKAGE…: those of them that are installed, one a line.
+# shellcheck disable=SC2329  # a script uses what it needs
 packages_there() {
   local package
   for package in "$@"; do
@@ -20,24 +21,38 @@ packages_there() {
   done
 }
 
+# shellcheck disable=SC2329  # a script uses what it needs
 package_version() { dpkg-query -W -f '${Version}' "$1"; }
 
-# pinned_facts PACKAGE: version and hold of the package, where they are pinned.
+# engine_parts FLAVOUR: the packages of that engine, the one that is named by the stack first.
+engine_parts() {
+  case $1 in
+    docker.io) printf '%s\n' docker.io docker-cli containerd runc ;;
+    docker-ce) printf '%s\n' docker-ce docker-ce-cli docker-ce-rootless-extras containerd.io ;;
+  esac
+}
+
+# pinned_facts PACKAGE PART…: version and hold of the package, where they are pinned; the hold also of its parts.
 pinned_facts() {
-  local held
+  local selection status version package main=$1 there=absent held=no loose=()
   [[ ${want[version]:-any} != any ]] || return 0
-  if [[ -z $(packages_there "$1") ]]; then
-    fact version absent
-    fact hold no
-    return
+  # dpkg-query says nothing of a name that it does not know.
+  while read -r package selection status version; do
+    [[ $status == installed ]] || continue
+    if [[ $package == "$main" ]]; then
+      there=$version
+      if [[ $selection == hold ]]; then
+        held=yes
+      fi
+    elif [[ $selection != hold ]]; then
+      loose+=("$package")
+    fi
+  done < <(dpkg-query -W -f '${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' "$@" 2>/dev/null)
+  fact version "$there"
+  if [[ $held == yes && -n ${loose[*]} ]]; then
+    held="yes, but not ${loose[*]}"
   fi
-  fact version "$(package_version "$1")"
-  held=$(apt-mark showhold "$1")
-  if [[ -n $held ]]; then
-    fact hold yes
-  else
-    fact hold no
-  fi
+  fact hold "$held"
 }
 
 bridge_addresses() {

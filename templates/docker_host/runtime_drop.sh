@@ -14,7 +14,7 @@ runtime_forget() {
 # runtime_cdi_drop: have no specification of ours, and the engine's setting as it was.
 runtime_cdi_drop() {
   daemon_json_give_back features.cdi cdi_feature true
-  unset "own[before_cdi_feature]"
+  unset "own[before_cdi_feature]" "own[made_cdi]"
   if [[ -z ${own[before_cdi]:-} ]]; then
     drop_file "$cdi_spec"
     [[ ! -d ${cdi_spec%/*} ]] || rmdir --ignore-fail-on-non-empty "${cdi_spec%/*}"

@@ -13,6 +13,9 @@ runtime_names() {
   grep -oE '"[A-Za-z0-9._-]+":\{' <<<"$said" | tr -d '":{'
 }
 
+# shellcheck disable=SC2034  # what daemon.json has for it, its keys sorted
+runtime_entry='{"path": "nvidia-container-runtime", "runtimeArgs": []}'
+
 cdi_spec=/etc/cdi/nvidia.yaml
 # cdi_state: nvidia.com/gpu=all where the specification has it and every file that it names is there; a new
 # driver has other files.

@@ -2,7 +2,26 @@
 # Where the driver's packages come from, and how they come and stay; include it after apt.sh, fetch.sh,
 # repository.sh, driver_packages.sh and driver_read.sh.
 pin=/etc/apt/preferences.d/rocestack-nvidia-driver
-local_key=/etc/apt/trusted.gpg.d/rocestack-nvidia-driver.gpg
+
+# driver_kept: the driver is built and came as it is wanted, so there is nothing to fetch or to install.
+driver_kept() {
+  local name version
+  [[ $(driver_built) == "${want[version]}" && -e $pin ]] && package_installed cuda-drivers || return 1
+  [[ ${want[package_version]} == any || $(dpkg-query -W -f '${Version}' cuda-drivers) == "${want[package_version]}" ]] || return 1
+  [[ $(driver_pin) == "$(<"$pin")" && $(stat -c %a "$pin") == 644 ]] || return 1
+  if [[ ${want[source]} == repo ]]; then
+    repository_kept nvidia-driver
+  else
+    read -r name version <<<"${own[before_repo]:-}"
+    driver_source_kept "$name" "$version" "${own[before_keyring]:-$driver_local_key}"
+  fi
+}
+
+driver_pin() {
+  filled <<'PIN'
+{% include "gpu_host/driver_pin.conf" %}
+PIN
+}
 
 # local_repo: have the vendor's package that holds a repository; REPLY is its name.
 local_repo() {
@@ -44,19 +63,16 @@ local_repo_key() {
   fi
   key=$(find "$folder" -maxdepth 1 -name '*.pub' -print -quit)
   [[ -n $key ]] || die "the repository in $folder has no key (*.pub)."
-  apt_key "$key" "$(apt_key "$key" | head -n 1)" "$local_key.new" >/dev/null || die "the key $key cannot be read."
-  put_file "$local_key" 644 <"$local_key.new"
-  rm -f "$local_key.new"
+  apt_key "$key" "$(apt_key "$key" | head -n 1)" "$driver_local_key.new" >/dev/null || die "the key $key cannot be read."
+  put_file "$driver_local_key" 644 <"$driver_local_key.new"
+  rm -f "$driver_local_key.new"
 }
 
 # driver_install: have cuda-drivers and all that it brings in the wanted version, and kept at it.
 driver_install() {
   local candidate installed=()
   # One version counts for all packages of the driver, also when its repository has a newer one tomorrow.
-  {
-    printf 'Package: cuda-drivers nvidia-* libnvidia-* xserver-xorg-video-nvidia*\n'
-    printf 'Pin: version %s-*\nPin-Priority: 1001\n' "${want[version]}"
-  } | put_file "$pin" 644
+  driver_pin | put_file "$pin" 644
   candidate=$(LC_ALL=C apt-cache policy cuda-drivers | sed -nE 's/^ *Candidate: //p')
   if [[ ${candidate%%-*} != "${want[version]}" ]] || [[ ${want[package_version]} != any && $candidate != "${want[package_version]}" ]]; then
     die "the driver's repository has cuda-drivers ${candidate:-in no version}, not ${want[version]}." "correct gpu.version or where the driver comes from."

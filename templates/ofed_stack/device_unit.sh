@@ -5,8 +5,7 @@ bind_to_device() {
   dropin=/etc/systemd/system/$unit@$interface.service.d/device.conf
   if systemctl is-active --quiet "sys-subsystem-net-devices-$(systemd-escape "$interface").device"; then
     put_file "$dropin" 644 <<'UNIT'
-[Unit]
-BindsTo=sys-subsystem-net-devices-%i.device
+{% include "ofed_stack/device.conf" %}
 UNIT
   else
     unbind_device "$unit" "$interface"

@@ -103,6 +103,32 @@ def test_a_removed_service_is_made_again_alone(applied: Program) -> None:
     assert _changed(applied, again) == {"clx-mld-41/redis"}
 
 
+def test_a_container_that_was_made_anew_by_hand_is_replaced(applied: Program) -> None:
+    observations = _in_sync(applied)
+    head = observations["clx-mld-41"]
+    redis = applied.by_name["clx-mld-41/redis"].inputs
+    labels = {one["label"]: one["value"] for one in redis["labels"]}
+    made = {
+        "image": IMAGE_ID,
+        "config": {"Cmd": redis["command"], "User": "redis", "Labels": labels, "Env": ["A=1"]},
+        "host": {
+            "NetworkMode": "host",
+            "CapDrop": ["ALL"],
+            "RestartPolicy": {"Name": "unless-stopped"},
+        },
+    }
+    for env, drifts in (([], False), (["A=1"], True)):
+        made["config"]["Env"] = env
+        fact = dataclasses.replace(head.containers["redis"], made=made)
+        facts = {**head.facts, "caffe2_image.pull": {**head.facts["caffe2_image.pull"], "image_config": "{}"}}
+        observations["clx-mld-41"] = dataclasses.replace(
+            head, facts=facts, containers={**head.containers, "redis": fact}
+        )
+        again = _again(applied, observations)
+        assert _changed(applied, again) == ({"clx-mld-41/redis"} if drifts else set())
+        assert [one.key for one in again.cluster.drift] == ["redis.env"] * drifts
+
+
 def test_a_failed_shard_starts_the_whole_job_anew(applied: Program) -> None:
     observations = _in_sync(applied)
     one = observations["clx-mld-42"]

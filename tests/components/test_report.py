@@ -123,6 +123,24 @@ def test_each_kind_is_told_as_what_it_is(applied: Program, told: list[tuple[str,
     assert head.in_sync == _machine(in_sync, HEAD).in_sync - seen_less
 
 
+def test_what_is_foreign_is_told_and_is_no_drift(applied: Program, told: list[tuple[str, str]]) -> None:
+    observations = _in_sync(applied)
+    one = _with(observations[SECOND], "docker_host.routes", foreign_routes="10.9.0.0/16 via 31.31.31.9 dev x")
+    observations[SECOND] = dataclasses.replace(one, others=("web", "db"))
+    program = _again(applied, observations)
+    switch = dataclasses.replace(program.cluster.switches[SWITCH], foreign=("traffic pool storage",))
+    found = report.tell(dataclasses.replace(program.cluster, switches={SWITCH: switch}))
+    assert _machine(found, SECOND).foreign == (
+        "container db",
+        "container web",
+        "route 10.9.0.0/16 via 31.31.31.9 dev x",
+    )
+    assert _machine(found, SWITCH).foreign == ("traffic pool storage",)
+    assert told[-1] == ("warn", "drift: none on 2 hosts and the switch; 4 foreign")
+    assert program.cluster.drift == []
+    assert reports.verdict(found.model_copy(update={"changes": False}))[0] is reports.Exit.IN_SYNC
+
+
 def test_a_step_of_which_the_probe_says_nothing_is_unobservable(applied: Program) -> None:
     observations = _in_sync(applied)
     one = observations[SECOND]

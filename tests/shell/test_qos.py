@@ -57,6 +57,11 @@ def test_every_setting_is_read_in_the_form_in_which_it_is_wanted(tmp_path: Path)
     assert facts.pop("trust") == "dscp (until reboot)"
     del facts["tcp_ecn"]
     assert facts.pop("interface") == INTERFACE
+    # Nor has it a file of ours.
+    ours = [key for key in facts if key.startswith("file_")]
+    assert {facts.pop(key) for key in ours} == {"absent"}
+    assert facts.pop("record") == "absent"
+    del facts["unit"]
     assert facts == {key: WANTED[key] for key in WANTED if key not in ("trust", "tcp_ecn")}
 
 

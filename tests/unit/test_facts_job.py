@@ -68,3 +68,21 @@ def test_a_label_of_another_make_is_a_clear_error(generation: str) -> None:
     recorded = {"s0": LABELS, "s1": {"rocestack.generation": generation}}
     with pytest.raises(CheckpointError, match=r"record of s1 cannot be read .its generation is no number"):
         plan_containers("t.s", recorded, {}, HOSTS)
+
+
+def test_one_that_was_made_otherwise_is_drift_by_its_key() -> None:
+    other = ContainerState("running", "2", (("env", "MODE", "no MODE"), ("network", "default", "host")))
+    found = {"s0": ContainerState("exited 0", "2"), "s1": other}
+    plan = plan_containers("t.s", RECORDED, found, HOSTS)
+    assert [str(one) for one in plan.drift] == [
+        "h1 t.s.s1.env: found 'MODE', wanted 'no MODE'",
+        "h1 t.s.s1.network: found 'default', wanted 'host'",
+    ]
+    assert plan.generation == 3
+    assert plan.note.startswith("s1.env on h1 found MODE, wanted no MODE; s1.network on h1 ")
+
+
+def test_one_that_ended_badly_is_told_once() -> None:
+    other = ContainerState("exited 1", "2", (("env", "MODE", "no MODE"),))
+    plan = plan_containers("t.s", RECORDED, {"s1": other}, HOSTS)
+    assert [one.key for one in plan.drift] == ["s1"]

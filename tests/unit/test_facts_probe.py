@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from components.observation import HOST_STEPS
-from facts.probe import ContainerFact, ProbeAnswer, ProbeError, parse, render
+from facts.probe import ProbeAnswer, ProbeError, parse, render
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "node"
 IMAGE = "sha256:a72699b2ebea65c1abc251bbe57495052bc3bca02ad549b333b7da5573607e6d"
@@ -31,7 +32,8 @@ def test_in_sync_node() -> None:
     }
     assert answer.facts["ofed_stack.qos"]["pfc"] == "0,0,0,1,0,0,0,0"
     assert answer.facts["docker_host.routes"]["routes"] == "172.30.42.0/24 via 31.31.31.42"
-    assert answer.containers == {"fh-a": ContainerFact("running", 0, IMAGE, "2", None)}
+    found = answer.containers["fh-a"]
+    assert (found.status, found.image_id, found.generation, found.run_id) == ("running", IMAGE, "2", None)
 
 
 def test_drifted_node_differs_in_what_was_changed_by_hand_and_in_nothing_else() -> None:
@@ -66,17 +68,35 @@ def test_interface_that_is_gone_is_absent_in_every_key() -> None:
     assert answer.facts["docker_host.routes"]["routes"] == ""
 
 
+def made(**parts: object) -> str:
+    document = {"name": "/shard-0.a_b", "status": "exited", "exit_code": 137, "image": "sha256:ab"}
+    return json.dumps({**document, "config": {"Labels": None}, **parts})
+
+
+def labelled(**labels: str) -> dict[str, dict[str, str]]:
+    return {"Labels": {f"rocestack.{name}": value for name, value in labels.items()}}
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("exited|0|sha256:ab|3|run-1", ContainerFact("exited", 0, "sha256:ab", "3", "run-1")),
-        ("exited|137|sha256:ab|3|run-1", ContainerFact("exited", 137, "sha256:ab", "3", "run-1")),
-        ("created|0|sha256:ab||", ContainerFact("created", 0, "sha256:ab", None, None)),
-        ("dead|-1|sha256:ab|<no value>|<no value>", ContainerFact("dead", -1, "sha256:ab", None, None)),
+        (made(config=labelled(generation="3", run_id="run-1")), ("exited", 137, "3", "run-1")),
+        (made(status="created", exit_code=0), ("created", 0, None, None)),
+        (made(status="dead", exit_code=-1, config=labelled(generation="2")), ("dead", -1, "2", None)),
     ],
 )
-def test_container(line: str, expected: ContainerFact) -> None:
-    assert parse(f"containers.shard-0.a_b={line}\nprobe.end=\n").containers == {"shard-0.a_b": expected}
+def test_container(line: str, expected: tuple[object, ...]) -> None:
+    found = parse(f"container={line}\nprobe.end=\n").containers
+    assert set(found) == {"shard-0.a_b"}
+    one = found["shard-0.a_b"]
+    assert (one.status, one.exit_code, one.generation, one.run_id) == expected
+    assert one.image_id == "sha256:ab"
+    assert one.made == json.loads(line)
+
+
+def test_other_containers_are_known_by_name_alone() -> None:
+    answer = parse("containers.other=web\ncontainers.other=db\nprobe.end=\n")
+    assert (answer.containers, answer.others) == ({}, ("db", "web"))
 
 
 def test_value_may_hold_an_equals_sign() -> None:
@@ -95,8 +115,9 @@ def test_nothing_to_say_is_an_answer() -> None:
         ("ofed_stack.qos.trust=dscp\n", "cut off"),
         ("probe.end=\nofed_stack.qos.trust=dscp\n", "cut off"),
         ("Last login: today\nprobe.end=\n", "not a line of the probe: 'Last login: today'"),
-        ("containers.a=running|zero|sha256:ab|1|x\nprobe.end=\n", "not a container's state"),
-        ("containers.a=running|0|sha256:ab|1\nprobe.end=\n", "not a container's state"),
+        ("container=running|0|sha256:ab|1|x\nprobe.end=\n", "not a container's state"),
+        ('container={"name": "/a", "config": {}}\nprobe.end=\n', "not a container's state"),
+        ("container=[]\nprobe.end=\n", "not a container's state"),
     ],
 )
 def test_other_answers_are_refused(text: str, message: str) -> None:
@@ -108,7 +129,8 @@ def test_script_holds_the_asked_sections_in_order_and_no_other() -> None:
     script = render(["ofed_stack.qos", "gpu_host.nouveau"])
     sections = [line for line in script.splitlines() if line.startswith("section ")]
     assert sections == ["section ofed_stack.qos", "section gpu_host.nouveau"]
-    assert "docker_host" not in script
+    # Our files are looked at in any case, their paths say whose they are.
+    assert "probe_routes" not in script
 
 
 def test_script_always_ends_with_containers_and_the_end_mark() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from onyx.candidate import Before, give_back, impose
-from onyx.diff import commands, differences, found_values
+from onyx.diff import commands, differences, foreign_settings, found_values
 from onyx.state import Configuration, Kind, Setting, congestion, same
 from tests.switch.answers import WANTED
 
@@ -220,3 +220,14 @@ def test_thresholds_may_be_rounded(found: str, is_same: bool) -> None:
     assert same(ECN, found, "ecn absolute 150 1500") == is_same
     config = IN_SYNC.changed({ECN: found})
     assert (commands(config, impose(config, WANTED)) == []) == is_same
+
+
+def test_what_others_configured_beside_ours_is_named() -> None:
+    assert foreign_settings(IN_SYNC, WANTED) == ()
+    assert foreign_settings(FOREIGN, WANTED) == (
+        "traffic pool storage",
+        "PFC priority 5",
+        "QoS of port 1/7",
+        "QoS of port 1/8",
+    )
+    assert foreign_settings(Configuration(), WANTED) == ()

@@ -1,0 +1,132 @@
+"""A container that somebody made anew differs by name in what is not as recorded, and in nothing else."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facts.catalog import CONTAINERS
+from facts.containers import KEYS, differing, image_config, settings_found, settings_recorded
+
+# Recorded on a lab: a container in the checkpoint, in the probe, and what its image gives to it.
+RECORDED = Path(__file__).parents[1] / "fixtures" / "containers"
+Change = Mapping[str, Any]
+
+
+def _read(name: str) -> Any:
+    return json.loads((RECORDED / f"{name}.json").read_text())
+
+
+def _changed(made: Any, path: str, value: Any) -> Any:
+    changed = copy.deepcopy(made)
+    place = changed
+    *folders, last = path.split(".")
+    for folder in folders:
+        place = place[folder]
+    place[last] = value
+    return changed
+
+
+@pytest.mark.parametrize("name", ["redis", "shard"])
+def test_a_container_as_the_program_made_it_is_in_sync(name: str) -> None:
+    assert differing(_read(f"{name}.inputs"), _read(f"{name}.made"), _read("image")) == []
+
+
+def _env(*more: str) -> list[str]:
+    return [*_read("image")["Env"], *more]
+
+
+CHANGES = [
+    ("image", "sha256:other", ("image", "sha256:other")),
+    ("config.Entrypoint", ["/bin/sh"], ("entrypoint", "/bin/sh")),
+    ("config.User", "nobody", ("user", "nobody")),
+    ("host.Privileged", True, ("privileged", "yes")),
+    ("host.CapAdd", ["CAP_NET_ADMIN"], ("capabilities", "+NET_ADMIN, -ALL")),
+    ("host.CapDrop", None, ("capabilities", "none")),
+    ("host.NetworkMode", "bridge", ("network", "default")),
+    ("host.PidMode", "host", ("namespaces", "pid host")),
+    ("host.Runtime", "nvidia", ("runtime", "nvidia")),
+    ("host.RestartPolicy", {"Name": "always", "MaximumRetryCount": 0}, ("restart", "always")),
+    ("host.SecurityOpt", ["seccomp=unconfined"], ("security", "seccomp=unconfined")),
+    (
+        "host.Devices",
+        [{"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}],
+        ("devices", "/dev/a:/dev/b:r"),
+    ),
+    (
+        "host.DeviceRequests",
+        [{"Driver": "", "Count": 0, "DeviceIDs": ["2"], "Capabilities": [["gpu"]]}],
+        ("gpus", "device=2"),
+    ),
+    (
+        "mounts",
+        [{"Type": "bind", "Source": "/data", "Destination": "/data", "RW": True}],
+        ("mounts", "bind /data:/data:rw"),
+    ),
+    ("config.Env", _env("MODE=fast"), ("env", "MODE")),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "told"), CHANGES, ids=[one[0] for one in CHANGES])
+def test_each_setting_is_told_by_its_key(path: str, value: Any, told: tuple[str, str]) -> None:
+    made = _changed(_read("shard.made"), path, value)
+    found = differing(_read("shard.inputs"), made, _read("image"))
+    assert [(key, there) for key, there, _ in found] == [told]
+
+
+def test_a_command_is_told_by_its_first_other_word() -> None:
+    made = _read("shard.made")
+    words = list(made["config"]["Cmd"])
+    place = words.index("--num_epochs") + 1
+    words[place] = "99"
+    made = _changed(made, "config.Cmd", words)
+    found = differing(_read("shard.inputs"), made, _read("image"))
+    assert [key for key, _, _ in found] == ["command"]
+    assert found[0][1].startswith(f"word {place + 1} 99 ")
+    shorter = differing(_read("shard.inputs"), _changed(made, "config.Cmd", words[:place]), _read("image"))
+    assert shorter[0][1] == f"word {place + 1} nothing more"
+
+
+def test_an_environment_is_told_by_names_and_never_by_values() -> None:
+    inputs = {**_read("shard.inputs"), "envs": ["TOKEN=right", "GONE=1", "SAME=2"]}
+    made = _changed(_read("shard.made"), "config.Env", _env("TOKEN=wrong", "MORE=3", "SAME=2"))
+    assert differing(inputs, made, _read("image")) == [
+        ("env", "no GONE, MORE, TOKEN (another value)", "GONE, no MORE, TOKEN")
+    ]
+
+
+def test_a_label_of_ours_counts_and_another_ones_does_not() -> None:
+    made = _read("shard.made")
+    labels = made["config"]["Labels"]
+    other = _changed(made, "config.Labels", {**labels, "maintainer": "x", "rocestack.generation": "9"})
+    assert differing(_read("shard.inputs"), other, _read("image")) == []
+    other = _changed(made, "config.Labels", {**labels, "rocestack.run_id": "x"})
+    found = differing(_read("shard.inputs"), other, _read("image"))
+    assert found == [("labels", "rocestack.run_id (another value)", "rocestack.run_id")]
+
+
+def test_what_comes_of_an_image_that_is_gone_is_not_compared() -> None:
+    made = _changed(_read("shard.made"), "config.Env", ["ANY=1"])
+    assert differing(_read("shard.inputs"), made, None) == []
+    assert image_config(None) is None
+    assert image_config("removed") is None
+    assert image_config(json.dumps({"Env": []})) == {"Env": []}
+
+
+def test_gpus_of_both_runtimes_read_back_as_they_were_given() -> None:
+    request = [{"Driver": "", "Count": 0, "DeviceIDs": ["3"], "Capabilities": [["gpu"]]}]
+    toolkit = _changed(_read("shard.made"), "host.DeviceRequests", request)
+    assert differing({**_read("shard.inputs"), "gpus": "device=3"}, toolkit, _read("image")) == []
+    nvidia = _changed(_read("shard.made"), "host.Runtime", "nvidia")
+    nvidia = _changed(nvidia, "config.Env", _env("NVIDIA_VISIBLE_DEVICES=3"))
+    inputs = {**_read("shard.inputs"), "runtime": "nvidia", "envs": ["NVIDIA_VISIBLE_DEVICES=3"]}
+    assert differing(inputs, nvidia, _read("image")) == []
+
+
+def test_every_key_is_compared_on_both_sides_and_told_in_the_reference() -> None:
+    assert set(settings_recorded({}, {})) == set(settings_found({})) == set(KEYS) == set(CONTAINERS)
