@@ -18,8 +18,8 @@ values in brackets) has no fact.
 _CONTAINERS = """## TrainingJob: containers
 
 `training_job.redis` and `training_job.shards`, by `docker container inspect` in the same script. A
-container that is gone, that ended badly, or that somebody made anew under the same name is drift, and
-repaired: all shards run again together.
+container that is gone, that ended badly, or that somebody made anew under the same name is drift, and is
+replaced; the shards all together, since one alone has nobody to train with.
 
 | setting | what is compared |
 |---|---|

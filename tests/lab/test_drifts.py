@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
-import yaml
 
 from settings import flat
+from tests.lab import drifts
 from tests.lab.conftest import LabCluster
-
-NODE = "clx-mld-42"
-ROWS: list[dict[str, str]] = yaml.safe_load(Path(__file__).with_name("drifts.yaml").read_text())
+from tests.lab.drifts import HEAD, NODE, ROWS, SWITCH
 
 pytestmark = pytest.mark.full
 
@@ -49,14 +46,67 @@ def _notes(lab: LabCluster) -> Mapping[str, Mapping[str, str]]:
 def test_a_change_by_hand_is_seen_and_repaired(lab: LabCluster, ready: None, turn: int) -> None:
     rows = rounds()[turn]
     for row in rows:
-        lab.on(NODE, "bash", "-euc", row["break"])
+        drifts.make(lab, NODE, row)
     notes = _notes(lab)
     assert {name for name in notes if name.count(".") == 1} >= {f"{NODE}/{row['step']}" for row in rows}
     for row in rows:
         note = notes[f"{NODE}/{row['step']}"].get(f"drift_{row['key']}", "no drift")
-        assert note.startswith(f"found {row['found']}, wanted "), (row, note)
+        assert drifts.is_told(row, note), (row, note)
     lab.up()
     assert lab.is_clean()
+
+
+# As a person would copy it from `docker inspect`, with a variable more. The last word is an empty one.
+_REDIS_ANEW = r"""
+image=$(docker inspect -f '{{.Image}}' redis)
+mapfile -t labels < <(docker inspect -f '{{range $k, $v := .Config.Labels}}--label={{$k}}={{$v}}
+{{end}}' redis | sed '/^$/d')
+mapfile -t words < <(docker inspect -f '{{range .Config.Cmd}}{{.}}
+{{end}}' redis)
+unset 'words[-1]'
+docker rm -f redis
+docker run -d --name redis --network host --user redis --cap-drop ALL --restart unless-stopped \
+  --env MODE=fast "${labels[@]}" "$image" "${words[@]}"
+"""
+
+
+def test_a_container_made_anew_by_hand_differs_by_name(lab: LabCluster, ready: None) -> None:
+    lab.on(HEAD, "bash", "-euc", _REDIS_ANEW)
+    status, report = drifts.preview(lab)
+    assert (status, drifts.findings(report)) == (7, {(HEAD, "training_job.redis.redis.env")})
+    head = next(one for one in report["machines"] if one["name"] == HEAD)
+    assert head["drift"] == {"training_job.redis.redis.env": {"found": "MODE", "wanted": "no MODE"}}
+    assert "fast" not in json.dumps(report)
+    assert set(lab.planned()) == {f"{HEAD}/redis"}
+    lab.up()
+    assert lab.is_clean()
+    assert "MODE" not in lab.on(HEAD, "docker", "inspect", "redis")
+
+
+def _on_switch(lab: LabCluster, *lines: str) -> None:
+    text = "".join(f"{line}\n" for line in ("enable", "configure terminal", *lines, "exit"))
+    lab.on(SWITCH, "bash", "-euc", f"printf '%s' '{text}' | su -s /opt/onyx/cli admin")
+
+
+def test_what_is_foreign_is_told_and_stays(lab: LabCluster, ready: None) -> None:
+    assert drifts.foreign(drifts.preview(lab)[1]) == {}
+    image = lab.on(NODE, "docker", "inspect", "-f", "{{.Image}}", "caffe2-shard-1").strip()
+    lab.on(NODE, "docker", "create", "--name", "stray", image, "true")
+    lab.on(NODE, "ip", "route", "add", "10.99.0.0/24", "via", "31.31.31.41", "dev", "enp1f0")
+    _on_switch(lab, "traffic pool storage type lossy")
+    wanted = {
+        NODE: ["container stray", "route 10.99.0.0/24 via 31.31.31.41 dev enp1f0"],
+        SWITCH: ["traffic pool storage"],
+    }
+    status, report = drifts.preview(lab)
+    assert (status, drifts.findings(report), drifts.foreign(report)) == (0, set(), wanted)
+    assert report["summary"].endswith("; 3 foreign")
+    lab.up()
+    assert drifts.foreign(drifts.preview(lab)[1]) == wanted
+    lab.on(NODE, "docker", "rm", "stray")
+    lab.on(NODE, "ip", "route", "del", "10.99.0.0/24")
+    _on_switch(lab, "no traffic pool storage")
+    assert drifts.foreign(drifts.preview(lab)[1]) == {}
 
 
 def test_the_table_breaks_every_step_of_the_hosts() -> None:

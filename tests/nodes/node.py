@@ -24,6 +24,8 @@ from pydantic import SecretStr
 from components.observation import HOST_STEPS
 from components.rendering import render
 from facts import probe
+from facts.catalog import steps
+from facts.files import wanted_facts
 from lab.cluster import _NODE_CAPABILITIES, _UNCONFINED
 from lab.files import LabFiles
 from settings import flat
@@ -31,6 +33,8 @@ from settings.models import HostAccess
 
 INTERFACE = "enp1f0"
 LABEL = "rocestack.test"
+# The engine's book-keeping in each stdin.
+_BESIDE = {"generation": "1", "node": "1"}
 BOOT_DEADLINE_S = 90
 SCRIPT_DEADLINE_S = 400
 # Nothing of the machine, of a lab or of a stack is in it; each site takes one /24, its cable the upper half.
@@ -112,7 +116,7 @@ class Node:
 
     def try_apply(self, step: str, wanted: Mapping[str, str]) -> Done:
         """Run a step's apply script with these settings, as the first repair of them would."""
-        return self.script(_template(step, "apply"), flat.render({**wanted, "generation": "1", "node": "1"}))
+        return self.script(_template(step, "apply"), flat.render({**_whole(step, wanted), **_BESIDE}))
 
     def apply(self, step: str, wanted: Mapping[str, str]) -> str:
         """Run a step's apply script, which must end well, and return what it printed."""
@@ -122,7 +126,7 @@ class Node:
 
     def remove(self, step: str, wanted: Mapping[str, str]) -> str:
         """Run a step's remove script, which must end well, and return what it printed."""
-        done = self.script(_template(step, "remove"), flat.render({**wanted, "generation": "1", "node": "1"}))
+        done = self.script(_template(step, "remove"), flat.render({**_whole(step, wanted), **_BESIDE}))
         assert done.status == 0, f"{step}: {done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -138,12 +142,19 @@ class Node:
         return probe.parse(done.stdout)
 
     def differences(self, step: str, wanted: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-        """Return the facts of one step that are not as wanted: key to found and wanted."""
+        """Return the facts of one step that are not as wanted: key to found and wanted.
+
+        The step's files, unit and record are among them, and a setting of which the probe says nothing.
+        """
+        wanted = _whole(step, wanted)
         answer = self.probe({step: wanted})
         assert step not in answer.unobservable, answer.unobservable
-        found = answer.facts[step]
+        found, promised = answer.facts[step], steps()[step].facts
+        asked = {key for key, value in wanted.items() if key in promised and promised[key].has(value)}
         return {
-            key: (found[key], wanted[key]) for key in found if key in wanted and found[key] != wanted[key]
+            key: (found.get(key, "no fact"), wanted[key])
+            for key in asked | (found.keys() & wanted.keys())
+            if found.get(key) != wanted[key]
         }
 
     def photograph(self) -> dict[str, str]:
@@ -176,6 +187,11 @@ class Node:
 
     def _started(self) -> str:
         return self.script("stat -c %Y.%Z /proc/1").stdout.strip()
+
+
+def _whole(step: str, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with what else the step leaves on its host, as the program gives them."""
+    return {**wanted, **wanted_facts(step, wanted)}
 
 
 def _template(step: str, kind: str) -> str:
