@@ -2,6 +2,7 @@
 # Where the driver's packages come from, and how they come and stay; include it after apt.sh, fetch.sh,
 # repository.sh, driver_packages.sh and driver_read.sh.
 pin=/etc/apt/preferences.d/rocestack-nvidia-driver
+local_key=/etc/apt/trusted.gpg.d/rocestack-nvidia-driver.gpg
 
 # driver_kept: the driver is built and came as it is wanted, so there is nothing to fetch or to install.
 driver_kept() {
@@ -13,7 +14,7 @@ driver_kept() {
     repository_kept nvidia-driver
   else
     read -r name version <<<"${own[before_repo]:-}"
-    driver_source_kept "$name" "$version" "${own[before_keyring]:-$driver_local_key}"
+    driver_source_kept "$name" "$version" "${own[before_keyring]:-}"
   fi
 }
 
@@ -63,9 +64,11 @@ local_repo_key() {
   fi
   key=$(find "$folder" -maxdepth 1 -name '*.pub' -print -quit)
   [[ -n $key ]] || die "the repository in $folder has no key (*.pub)."
-  apt_key "$key" "$(apt_key "$key" | head -n 1)" "$driver_local_key.new" >/dev/null || die "the key $key cannot be read."
-  put_file "$driver_local_key" 644 <"$driver_local_key.new"
-  rm -f "$driver_local_key.new"
+  apt_key "$key" "$(apt_key "$key" | head -n 1)" "$local_key.new" >/dev/null || die "the key $key cannot be read."
+  put_file "$local_key" 644 <"$local_key.new"
+  rm -f "$local_key.new"
+  own[before_keyring]=$local_key
+  record_write
 }
 
 # driver_install: have cuda-drivers and all that it brings in the wanted version, and kept at it.

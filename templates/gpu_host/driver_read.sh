@@ -1,19 +1,16 @@
 # shellcheck disable=SC2154  # want is the script's
 # The NVIDIA driver as it is on this host; include it after modules.sh.
 
-# The key of a repository that the vendor's package brings, where its list names none.
-# shellcheck disable=SC2034  # a script uses what it needs
-driver_local_key=/etc/apt/trusted.gpg.d/rocestack-nvidia-driver.gpg
-
 # driver_built: the version of the module on the disk for the running kernel, or nothing.
 driver_built() {
   # The error text of an unknown module is the answer "nothing".
   modinfo -F version nvidia 2>/dev/null || true
 }
 
-# driver_source_kept NAME VERSION KEYRING: the vendor's package with the repository is there, and the key for it.
+# driver_source_kept NAME VERSION KEYRING: the vendor's package with the repository is there, and the key that this
+# step put beside it (empty: the package has its own).
 driver_source_kept() {
-  [[ -n $1 && -e $3 && $(dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null) == "installed $2" ]]
+  [[ -n $1 && (-z $3 || -e $3) && $(dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null) == "installed $2" ]]
 }
 
 # gpu_query FIELDS: one line per GPU as nvidia-smi has it; 1 with its first words in gpu_said when it fails.
