@@ -13,6 +13,7 @@ from pulumi_command import local
 from components.caffe2_image import PULL_STEP, Caffe2Image
 from components.context import Cluster, HostContext
 from components.host_step import host_step
+from components.made_anew import makes_way
 from facts.checkpoint import CONTAINER
 from facts.containers import differing, image_config
 from facts.job import ContainerState, JobPlan, plan_containers, run_id
@@ -189,9 +190,16 @@ class TrainingJob(pulumi.ComponentResource):
         return [docker.ContainerLabelArgs(label=name, value=value) for name, value in sorted(labels.items())]
 
     def _container_options(
-        self, context: HostContext, engine: docker.Provider, name: str, after: list[pulumi.Resource]
+        self,
+        context: HostContext,
+        engine: docker.Provider,
+        name: str,
+        drifted: bool,
+        after: list[pulumi.Resource],
     ) -> pulumi.ResourceOptions:
-        recorded = self._cluster.checkpoint.labels(name) is not None
+        cluster = self._cluster
+        recorded = cluster.checkpoint.labels(f"{context.host.name}/{name}") is not None
+        there = context.observation is not None and name in context.observation.containers
         return pulumi.ResourceOptions(
             parent=self,
             provider=engine,
@@ -199,6 +207,9 @@ class TrainingJob(pulumi.ComponentResource):
             delete_before_replace=True,
             deleted_with=context.node,
             ignore_changes=["*"] if context.unreachable and recorded else None,
+            hooks=makes_way(context, name, cluster.stack_name)
+            if there and (drifted or not recorded)
+            else None,
         )
 
     def _redis(self, engine: docker.Provider) -> docker.Container:
@@ -226,7 +237,8 @@ class TrainingJob(pulumi.ComponentResource):
             opts=self._container_options(
                 self._cluster.hosts[head.name],
                 engine,
-                name,
+                REDIS,
+                bool(plan.drift),
                 [*self._image.pulled.values()],
             ),
         )
@@ -263,7 +275,9 @@ class TrainingJob(pulumi.ComponentResource):
             restart="no",
             labels=self._labels(plan, run_id=run),
             **(gpu_access(stack.docker.runtime, gpu) if on_gpu else {}),
-            opts=self._container_options(self._cluster.hosts[host.name], engine, name, after),
+            opts=self._container_options(
+                self._cluster.hosts[host.name], engine, shard_name(index), bool(plan.drift), after
+            ),
         )
 
     def _wait(self, run: str, shards: list[docker.Container]) -> pulumi.Output[dict[str, Any]]:

@@ -43,6 +43,7 @@ class Registered:
     delete_before_replace: bool
     deleted_with: str
     parent: str
+    hooks: tuple[str, ...]
 
 
 class _Mocks(mocks.Mocks):
@@ -80,6 +81,7 @@ class _Monitor(mocks.MockMonitor):
             delete_before_replace=request.deleteBeforeReplace,
             deleted_with=request.deletedWith,
             parent=request.parent,
+            hooks=tuple(request.hooks.before_create),
         )
         return answer
 

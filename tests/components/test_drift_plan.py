@@ -127,6 +127,9 @@ def test_a_container_that_was_made_anew_by_hand_is_replaced(applied: Program) ->
         again = _again(applied, observations)
         assert _changed(applied, again) == ({"clx-mld-41/redis"} if drifts else set())
         assert [one.key for one in again.cluster.drift] == ["redis.env"] * drifts
+        # That one has the name: it makes way for ours, and nothing else does.
+        hooks = {name: one.hooks for name, one in again.by_name.items() if one.hooks}
+        assert hooks == ({"clx-mld-41/redis": ("clx-mld-41-redis-clear",)} if drifts else {})
 
 
 def test_a_failed_shard_starts_the_whole_job_anew(applied: Program) -> None:

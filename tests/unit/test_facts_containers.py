@@ -37,6 +37,12 @@ def test_a_container_as_the_program_made_it_is_in_sync(name: str) -> None:
     assert differing(_read(f"{name}.inputs"), _read(f"{name}.made"), _read("image")) == []
 
 
+def test_one_made_anew_by_hand_differs_in_its_environment_alone() -> None:
+    # Recorded: as tests/lab/test_drifts.py makes it, with the same name, labels and command.
+    found = differing(_read("redis.inputs"), _read("redis.anew"), _read("image"))
+    assert found == [("env", "MODE", "no MODE")]
+
+
 def _env(*more: str) -> list[str]:
     return [*_read("image")["Env"], *more]
 

@@ -26,7 +26,7 @@ def _named(*kinds: str) -> list[str]:
     )
 
 
-SCRIPTS = _named("apply", "remove", "boot", "verify")
+SCRIPTS = _named("apply", "remove", "boot", "verify", "clear")
 HOST_SCRIPTS = [
     f"{step.replace('.', '/')}.{kind}.sh.j2" for step in HOST_STEPS for kind in ("apply", "remove")
 ]
