@@ -83,6 +83,16 @@ def test_a_container_made_anew_by_hand_differs_by_name(lab: LabCluster, ready: N
     assert "MODE" not in lab.on(HEAD, "docker", "inspect", "redis")
 
 
+def test_a_removed_container_is_seen_and_made_again_each_time(lab: LabCluster, ready: None) -> None:
+    for _ in range(2):
+        lab.on(HEAD, "docker", "rm", "--force", "redis")
+        status, report = drifts.preview(lab)
+        assert (status, drifts.findings(report)) == (7, {(HEAD, "training_job.redis.redis")})
+        assert set(lab.planned()) == {f"{HEAD}/redis"}
+        lab.up()
+        assert lab.is_clean()
+
+
 def _on_switch(lab: LabCluster, *lines: str) -> None:
     text = "".join(f"{line}\n" for line in ("enable", "configure terminal", *lines, "exit"))
     lab.on(SWITCH, "bash", "-euc", f"printf '%s' '{text}' | su -s /opt/onyx/cli admin")
