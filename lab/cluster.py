@@ -9,10 +9,11 @@ import pulumi
 import pulumi_docker as docker
 from pulumi_command import local
 
+from lab.cables import Network
 from lab.files import LabFiles
 from lab.image import node_tag
 from lab.keys import public_key
-from lab.plan import VENDOR, Kind, Machine, Network, make_plan
+from lab.plan import VENDOR, Kind, Machine, make_plan
 from settings import flat
 from settings.models import Stack
 

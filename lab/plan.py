@@ -7,25 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network
-from itertools import pairwise
 from pathlib import Path
 
+from lab.cables import End, Network, lay_cables
 from lab.errors import LabError
 from lab.files import LAB, LabFiles, digest
 from settings.models import Host, Lab, Stack
 from settings.ofed import OfedFlavour
-from settings.switch import Switch
 
 REGISTRY = "registry"
 # Where the lab's vendors publish what hosts install: http://vendor/ on the management network.
 VENDOR = "vendor"
-# As large as the guide's switch allows; a host's own MTU is what OfedStack sets.
-CABLE_MTU = 9216
-# Cables are told apart by subnets of eight addresses: the engine's and that of each end.
-_CABLE_PREFIX = 29
-# A switch's share of them; the highest port is 32 and has parts 1 to 4.
-_CABLES_A_SWITCH = 1000
 # On the management network the hosts count up from here, the switches down from the last address, so that no
 # machine has to move for a new one. Below it: the engine, the registry, the vendors.
 _FIRST_HOST = 11
@@ -42,16 +34,6 @@ class Kind(StrEnum):
     SWITCH = "switch"
     REGISTRY = "registry"
     VENDOR = "vendor"
-
-
-@dataclass(frozen=True)
-class Network:
-    """One Docker network; `mtu` 0 leaves the engine's default."""
-
-    name: str
-    subnet: IPv4Network
-    gateway: str
-    mtu: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,57 +128,6 @@ class _Site:
         return Attachment(self.management.name, address, (name,))
 
 
-@dataclass(frozen=True)
-class _End:
-    """One end of a cable: its throw-away address, and what the interface there is called and has."""
-
-    network: str
-    address: str
-    interface: str
-    mac: str
-
-    def __str__(self) -> str:
-        """Return the end as the boot unit that names the cables reads it."""
-        return f"{self.interface},{self.address},{self.mac}"
-
-
-@dataclass(frozen=True)
-class _Cable:
-    """The cable at a switch's port: `near` is the end there, `far` that at a host or at another switch."""
-
-    network: Network
-    near: _End
-    far: _End
-
-
-@dataclass(frozen=True)
-class _Port:
-    """A port of a switch; `place` counts the switches of the stack from 0.
-
-    In a lab every port is in slot 1, so in names and addresses the switch's number stands for the slot's.
-    """
-
-    switch: Switch
-    place: int
-    name: str
-
-    @property
-    def numbers(self) -> tuple[int, int]:
-        """The port's number and that of its part, 0 for the whole of it."""
-        number, part = (*(int(each) for each in self.name.split("/")[1:]), 0)[:2]
-        return number, part
-
-    @property
-    def interface(self) -> str:
-        number, part = self.numbers
-        return f"swp{number}s{part}" if part else f"swp{number}"
-
-    def mac(self, role: int) -> str:
-        """Return the address of what is at the port: role 1 is the host on it, 2 the switch's own end."""
-        number, part = self.numbers
-        return f"02:52:{role:02x}:{self.place + 1:02x}:{number:02x}:{part:02x}"
-
-
 def ssh_machines(stack: Stack) -> list[str]:
     """Return the names of the machines that are reached over SSH: first the switches, then the hosts."""
     return [switch.name for switch in stack.all_switches] + [host.name for host in stack.hosts]
@@ -232,22 +163,17 @@ def make_plan(
             f"{len(names)} hosts and switches",
             f"take one with at least {least}.",
         )
+    cables = lay_cables(stack, lab, prefix)
     site = _Site(stack, prefix, image, files, management)
-    cables = {host.name: _host_cable(site, host) for host in stack.hosts}
-    links = [_link(site, left, right) for left, right in switch_links(stack)]
-    ends: dict[str, list[_End]] = {one.name: [] for one in stack.all_switches}
-    for host in stack.hosts:
-        ends[stack.switch_of(host).name].append(cables[host.name].near)
-    for (left, right), cable in zip(switch_links(stack), links, strict=True):
-        ends[left.switch.name].append(cable.near)
-        ends[right.switch.name].append(cable.far)
-    machines = [_switch(site, name, -2 - index, found) for index, (name, found) in enumerate(ends.items())]
+    machines = [
+        _switch(site, name, -2 - index, ends) for index, (name, ends) in enumerate(cables.switches.items())
+    ]
     machines += [_registry(site), _vendor(site)]
     for place, host in enumerate(stack.hosts, start=_FIRST_HOST):
-        machines.append(_node(site, host, place, cables[host.name].far))
+        machines.append(_node(site, host, place, cables.hosts[host.name]))
     published = ports(stack)
     return Plan(
-        networks=(management, *(cable.network for cable in (*cables.values(), *links))),
+        networks=(management, *cables.networks),
         machines=tuple(
             _numbered(machine, published[machine.name], generations.get(machine.name, 1))
             for machine in machines
@@ -261,69 +187,7 @@ def _lab(stack: Stack) -> Lab:
     return stack.lab
 
 
-def switch_links(stack: Stack) -> list[tuple[_Port, _Port]]:
-    """Return the cables between switches, by the ports at both ends.
-
-    The switches stand in a row in the order of the stack file, so no frame finds a way round in a circle.
-    Each uses its first uplink towards the one before it and the next towards the one after it; the ports of
-    further uplinks stay empty.
-    """
-    switches = stack.all_switches
-    links = []
-    for place, (left, right) in enumerate(pairwise(switches)):
-        used = min(place, 1)
-        ends = (left.uplink_names()[used : used + 1], right.uplink_names()[:1])
-        if not all(ends):
-            raise LabError(
-                f"The lab cannot join {left.name} and {right.name}: one of them has no free uplink.",
-                "give each switch an uplink to the one before it and one to the one after it.",
-            )
-        links.append((_Port(left, place, ends[0][0]), _Port(right, place + 1, ends[1][0])))
-    return links
-
-
-def _host_cable(site: _Site, host: Host) -> _Cable:
-    switch = site.stack.switch_of(host)
-    port = _Port(switch, site.stack.all_switches.index(switch), host.switch_port)
-    interface = site.stack.network.data_interface
-    network, near, far = _cable(site, port)
-    return _Cable(
-        network,
-        near=_End(network.name, near, port.interface, port.mac(2)),
-        far=_End(network.name, far, interface, port.mac(1)),
-    )
-
-
-def _link(site: _Site, left: _Port, right: _Port) -> _Cable:
-    network, near, far = _cable(site, left)
-    return _Cable(
-        network,
-        near=_End(network.name, near, left.interface, left.mac(2)),
-        far=_End(network.name, far, right.interface, right.mac(2)),
-    )
-
-
-def _cable(site: _Site, port: _Port) -> tuple[Network, str, str]:
-    """Return the network of the cable at a port, and the address of the end there and of the other one.
-
-    Its subnet depends on the switch's place and the port alone.
-    """
-    lab = _lab(site.stack)
-    number, part = port.numbers
-    index = port.place * _CABLES_A_SWITCH + number * 10 + part
-    network = IPv4Network((int(lab.cable_subnet.network_address) + index * 8, _CABLE_PREFIX))
-    if not network.subnet_of(lab.cable_subnet):
-        raise LabError(
-            f"rocestack:lab.cable_subnet {lab.cable_subnet} has no room for the cable at port {port.name} "
-            f"of {port.switch.name}",
-            "take a /16, which has room for all ports of eight switches.",
-        )
-    first = network.network_address
-    name = "-".join([f"{site.prefix}-port-{port.place + 1}", *port.name.split("/")[1:]])
-    return Network(name, network, str(first + 1), CABLE_MTU), str(first + 3), str(first + 2)
-
-
-def _node(site: _Site, host: Host, place: int, end: _End) -> Machine:
+def _node(site: _Site, host: Host, place: int, end: End) -> Machine:
     files = site.files
     return Machine(
         name=host.name,
@@ -352,7 +216,7 @@ def _node(site: _Site, host: Host, place: int, end: _End) -> Machine:
     )
 
 
-def _switch(site: _Site, name: str, place: int, ends: Sequence[_End]) -> Machine:
+def _switch(site: _Site, name: str, place: int, ends: Sequence[End]) -> Machine:
     files = site.files
     return Machine(
         name=name,

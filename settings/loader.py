@@ -11,7 +11,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from settings.models import Stack
-from settings.rules import Problem, check
+from settings.problem import Problem
+from settings.rules import check
 
 PROJECT = "rocestack"
 

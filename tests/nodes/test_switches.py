@@ -18,9 +18,10 @@ import yaml
 
 from components import switch_qos
 from facts.fabric import Cabling, HostSide, SwitchSide, cables
+from lab.cables import Network
 from lab.files import LabFiles
 from lab.keys import ensure_keys
-from lab.plan import Kind, Machine, Network, make_plan, ssh_machines
+from lab.plan import Kind, Machine, make_plan, ssh_machines
 from lab.program import access
 from onyx.observe import Observation, read_switch
 from onyx.wanted import read_access
