@@ -8,6 +8,8 @@ import pytest
 
 from facts.containers import settings_found
 from facts.files import FILES
+from facts.rendering import render
+from settings import flat
 from tests.nodes.node import INTERFACE, Node
 from tests.nodes.test_docker_host import ENGINE, ROUTES
 from tests.nodes.test_ofed_stack import DATA, LOSSLESS
@@ -172,3 +174,20 @@ def test_containers_are_told_as_they_were_made_and_others_by_name(ready: Node) -
     assert (found["network"], found["restart"]) == (("host",), ("unless-stopped",))
     ready.run("docker rm web ours && docker rmi facts:1")
     assert (ready.probe({}).others, ready.probe({}).containers) == ((), {})
+
+
+def test_a_container_made_anew_makes_way_and_one_of_others_does_not(ready: Node) -> None:
+    clear = render("training_job/container.clear.sh.j2")
+    wanted = flat.render({"name": "redis", "stack": "lab"})
+    assert ready.script(clear, wanted).status == 0, "there is none"
+    ready.run("tar -C / -c sbin/ldconfig | docker import - facts:1")
+    ready.run("docker create --name redis --label rocestack.stack=lab facts:1 /sbin/ldconfig")
+    assert ready.script(clear, wanted).status == 0
+    assert ready.run("docker ps --all --quiet") == ""
+    for label in ("", "--label rocestack.stack=other"):
+        ready.run(f"docker create --name redis {label} facts:1 /sbin/ldconfig")
+        done = ready.script(clear, wanted)
+        assert done.status == 1
+        assert "has a container redis that is not ours" in done.stderr
+        ready.run("docker rm redis")
+    ready.run("docker rmi facts:1")
