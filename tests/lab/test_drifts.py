@@ -80,7 +80,7 @@ def test_a_container_made_anew_by_hand_differs_by_name(lab: LabCluster, ready: N
     assert set(lab.planned()) == {f"{HEAD}/redis"}
     lab.up()
     assert lab.is_clean()
-    assert "MODE" not in lab.on(HEAD, "docker", "inspect", "redis")
+    assert "MODE=fast" not in lab.on(HEAD, "docker", "inspect", "redis")
 
 
 def test_a_removed_container_is_seen_and_made_again_each_time(lab: LabCluster, ready: None) -> None:
