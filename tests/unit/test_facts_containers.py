@@ -39,7 +39,7 @@ def test_a_container_as_the_program_made_it_is_in_sync(name: str) -> None:
 
 def test_one_made_anew_by_hand_differs_in_its_environment_alone() -> None:
     # Recorded: as tests/lab/test_drifts.py makes it, with the same name, labels and command.
-    found = differing(_read("redis.inputs"), _read("redis.anew"), _read("image"))
+    found = differing(_read("anew.inputs"), _read("anew.made"), _read("image"))
     assert found == [("env", "MODE", "no MODE")]
 
 
