@@ -100,7 +100,7 @@ def test_a_lost_or_damaged_record_is_seen_each_time(ready: Node, step: str) -> N
     for _ in range(2):
         ready.run(f"cp {record} /root/record && rm {record}")
         assert _differing(ready, step)["record"] == ("absent", "kept")
-        ready.run(f"sed -i 1d /root/record && cp /root/record {record}")
+        ready.run(f"sed -i '/^{min(SETTINGS[step])}: /d' /root/record && cp /root/record {record}")
         assert _differing(ready, step)["record"][0].startswith("damaged: it does not have ")
         ready.apply(step, SETTINGS[step])
         assert _differing(ready, step) == {}
