@@ -7,6 +7,7 @@ import signal
 
 import pulumi
 
+from components.answers import answered
 from components.cluster import metal, open_cluster
 from components.program import declare
 from components.report import export, tell
@@ -48,3 +49,4 @@ def _declare(name: str) -> None:
 
 
 main()
+pulumi.run(answered)

@@ -15,6 +15,9 @@ from settings.models import HostAccess
 # of standard input is the script's own.
 _BASH = 'bash -c \'IFS= read -r -d "" script; eval "$script"\''
 
+# Before all others: the processor's own AES, which takes the library fewer calls a packet.
+_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -71,6 +74,7 @@ async def _connect(access: HostAccess) -> asyncssh.SSHClientConnection:
         preferred_auth="publickey",
         agent_path=None,
         config=None,
+        encryption_algs=_CIPHERS,
     )
 
 

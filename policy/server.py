@@ -59,9 +59,14 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         if not fabric.is_half(resource):
             return []
         with self._lock:
-            before = set(fabric.lossless(list(self._halves.values())))
+            # What the other kind's halves say of themselves was told before, and those of its own kind say
+            # nothing of this one: so a host is judged with the switches alone, not with all other hosts.
+            step = resource.name.rpartition("/")[2]
+            others = [one for one in self._halves.values() if not one.name.endswith(f"/{step}")]
+            known = [self._halves[resource.name]] if resource.name in self._halves else []
+            before = set(fabric.lossless([*others, *known]))
             self._halves[resource.name] = resource
-            return [one for one in fabric.lossless(list(self._halves.values())) if one not in before]
+            return [one for one in fabric.lossless([*others, resource]) if one not in before]
 
     def Handshake(
         self, request: analyzer_pb2.AnalyzerHandshakeRequest, context: Any

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 from collections.abc import Iterator
+from typing import IO, Any
 
 import pytest
 
@@ -60,20 +63,25 @@ def test_labels_of_another_make_are_a_clear_error(labels: object) -> None:
         found.labels("h/redis")
 
 
-EMPTY = subprocess.CompletedProcess([], 0, '{"version": 3, "deployment": null}', "")
-MET_A_WRITE = subprocess.CompletedProcess([], 255, "", "error: failed to load checkpoint: EOF\n")
-BROKEN = subprocess.CompletedProcess([], 255, "", "error: could not unmarshal the snapshot\n")
+def _end(status: int, stdout: bytes, stderr: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.CompletedProcess([], status, stdout, stderr)
+
+
+EMPTY = _end(0, b'{"version": 3, "deployment": null}')
+MET_A_WRITE = _end(255, b"", b"error: failed to load checkpoint: EOF\n")
+BROKEN = _end(255, b"", b"error: could not unmarshal the snapshot\n")
 
 
 def _exports(monkeypatch: pytest.MonkeyPatch, *ends: object) -> Iterator[object]:
     """Let the CLI end so, one end a call; return those that were not used."""
-    left = iter(ends)
+    left: Iterator[Any] = iter(ends)
 
-    def run(command: list[str], **_: object) -> object:
+    def run(command: list[str], *, stdout: IO[bytes], **_: object) -> object:
         assert command == ["pulumi", "stack", "export", "--stack", "lab"]
         end = next(left)
         if isinstance(end, Exception):
             raise end
+        stdout.write(end.stdout)
         return end
 
     monkeypatch.setattr(checkpoint.subprocess, "run", run)
@@ -93,10 +101,10 @@ def test_a_read_that_met_a_write_is_tried_again(monkeypatch: pytest.MonkeyPatch)
         (BROKEN, r"stack lab could not be read; `pulumi stack export --stack lab` said: error: could not"),
         (FileNotFoundError(2, "No such file"), "stack lab could not be read: .*No such file"),
         (subprocess.TimeoutExpired("pulumi", 60), "stack lab could not be read: .*timed out"),
-        (subprocess.CompletedProcess([], 0, "no json", ""), "stack lab is not what `pulumi stack export`"),
-        (subprocess.CompletedProcess([], 0, "[]", ""), "stack lab is not what `pulumi stack export`"),
+        (_end(0, b"no json"), "stack lab is not what `pulumi stack export`"),
+        (_end(0, b"[]"), "stack lab is not what `pulumi stack export`"),
         (
-            subprocess.CompletedProcess([], 0, '{"deployment": {"resources": [{}]}}', ""),
+            _end(0, b'{"deployment": {"resources": [{}]}}'),
             "stack lab is not what `pulumi stack export`",
         ),
     ],
@@ -114,3 +122,19 @@ def test_a_backend_that_stays_so_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     _exports(monkeypatch, *[MET_A_WRITE] * 5)
     with pytest.raises(CheckpointError, match="failed to load checkpoint: EOF"):
         checkpoint.read("lab")
+
+
+def test_scripts_and_what_they_printed_are_left_out() -> None:
+    step = {"create": 'x "y",\n', "delete": "…", "stdin": 'create: "kept"', "stderr": "s", "stdout": "o"}
+    old = {"type": "create", "delete": True, "inputs": {"a": [1, {"b": None}], "create": ["kept"]}}
+    text = json.dumps({"one": step, "old": old}, indent=4, ensure_ascii=False) + "\n"
+    found = json.loads(checkpoint.lean(io.BytesIO(text.encode())))
+    assert found == {
+        "one": {"create": "", "delete": "", "stdin": 'create: "kept"', "stderr": "", "stdout": ""},
+        "old": old,
+    }
+
+
+def test_an_export_of_another_form_stays_whole() -> None:
+    text = json.dumps({"create": "x", "delete": True}).encode()
+    assert checkpoint.lean([text]) == text

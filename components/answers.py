@@ -1,0 +1,27 @@
+"""Waits for the engine's answers in one go.
+
+The SDK itself waits for what is open by looking at all of it again after each answer: that grows with the
+square of the hosts (docs/decisions/0021).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pulumi.runtime.settings import SETTINGS
+
+
+async def answered() -> dict[str, object]:
+    """Return once no output is open, or one failed; the SDK then goes on as ever.
+
+    It is for `pulumi.run`, which takes what it returns as further outputs of the stack: there are none.
+    """
+    while True:
+        with SETTINGS.lock:
+            open_outputs = [one for one in SETTINGS.outputs if not one.done()]
+        if not open_outputs:
+            return {}
+        done, _ = await asyncio.wait(open_outputs, return_when=asyncio.FIRST_EXCEPTION)
+        # The SDK knows how a failure is told.
+        if any(one.cancelled() or one.exception() is not None for one in done):
+            return {}
