@@ -69,7 +69,9 @@ def _failures(rows: Mapping[int, Row]) -> Iterator[str]:
     if few is not None:
         for peer, least in (("ansible", TIMES_ANSIBLE), ("pyinfra", TIMES_PYINFRA)):
             times = few.times(peer)
-            if times is not None and times < least:
+            if times is None:
+                yield f"{FEW} hosts: {peer} not measured"
+            elif times < least:
                 yield f"{FEW} hosts: {times:.1f} times as fast as {peer}, wanted {least:g}"
         ratio = few.seconds["program"] / few.bound
         if ratio > TIMES_FLOOR:
