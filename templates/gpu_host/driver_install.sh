@@ -9,7 +9,7 @@ driver_kept() {
   local name version
   [[ $(driver_built) == "${want[version]}" && -e $pin ]] && package_installed cuda-drivers || return 1
   [[ ${want[package_version]} == any || $(dpkg-query -W -f '${Version}' cuda-drivers) == "${want[package_version]}" ]] || return 1
-  [[ $(driver_pin) == "$(<"$pin")" && $(stat -c %a "$pin") == 644 ]] || return 1
+  driver_pin | cmp -s - "$pin" && [[ $(stat -c %a "$pin") == 644 ]] || return 1
   if [[ ${want[source]} == repo ]]; then
     repository_kept nvidia-driver
   else
