@@ -144,18 +144,26 @@ class Node:
     def differences(self, step: str, wanted: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         """Return the facts of one step that are not as wanted: key to found and wanted.
 
-        The step's files, unit and record are among them, and a setting of which the probe says nothing.
+        The step's files, unit and record are among them. One of which the probe says nothing is not: see
+        `unseen`.
         """
         wanted = _whole(step, wanted)
+        found = self._facts(step, wanted)
+        return {
+            key: (found[key], wanted[key]) for key in found if key in wanted and found[key] != wanted[key]
+        }
+
+    def unseen(self, step: str, wanted: Mapping[str, str]) -> set[str]:
+        """Return the settings of one step that have a fact by the catalogue, and none from the probe."""
+        wanted = _whole(step, wanted)
+        promised = steps()[step].facts
+        asked = {key for key, value in wanted.items() if key in promised and promised[key].has(value)}
+        return asked - self._facts(step, wanted).keys()
+
+    def _facts(self, step: str, wanted: Mapping[str, str]) -> Mapping[str, str]:
         answer = self.probe({step: wanted})
         assert step not in answer.unobservable, answer.unobservable
-        found, promised = answer.facts[step], steps()[step].facts
-        asked = {key for key, value in wanted.items() if key in promised and promised[key].has(value)}
-        return {
-            key: (found.get(key, "no fact"), wanted[key])
-            for key in asked | (found.keys() & wanted.keys())
-            if found.get(key) != wanted[key]
-        }
+        return answer.facts[step]
 
     def photograph(self) -> dict[str, str]:
         """Return what a step can change on a host: files with their sums, packages, units, network, rules."""

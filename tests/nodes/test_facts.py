@@ -60,6 +60,7 @@ def _differing(node: Node, step: str) -> dict[str, tuple[str, str]]:
 def test_everything_is_in_sync_after_it_was_applied(ready: Node) -> None:
     for step in SETTINGS:
         assert _differing(ready, step) == {}
+        assert ready.unseen(step, SETTINGS[step]) == set()
 
 
 @pytest.mark.parametrize(("step", "key"), ALWAYS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -197,9 +198,13 @@ def test_never_leaves_nouveau_pending_and_says_so(node: Node, wanted: dict[str, 
 
 
 def test_what_was_changed_by_hand_is_seen_and_repaired(node: Node, wanted: dict[str, dict[str, str]]) -> None:
+    for step in (NOUVEAU, DRIVER):
+        node.apply(step, wanted[step])
+        assert node.differences(step, wanted[step]) == {}
     node.run(f"rm {BLACKLIST}; dpkg --remove --force-depends linux-headers-$(uname -r)")
     node.run("modprobe -r nvidia_uvm nvidia")
     assert node.differences(NOUVEAU, wanted[NOUVEAU]) == {
+        "file_conf": ("absent", ANY),
         "nouveau": ("allowed", "blacklisted"),
         "tools": ("build-essential dkms", "build-essential dkms linux-headers"),
     }
@@ -225,7 +230,8 @@ def test_gpus_that_are_not_the_stacks(
     done = _verify(node, DRIVER, {**wanted[DRIVER], **change})
     assert done.status == 1
     assert says in done.stderr
-    assert list(node.differences(DRIVER, {**wanted[DRIVER], **change})) == list(change)
+    # It was never applied so, and the record says that.
+    assert set(node.differences(DRIVER, {**wanted[DRIVER], **change})) == {*change, "record"}
 
 
 def test_a_gpu_that_fell_off_is_seen(node: Node, wanted: dict[str, dict[str, str]]) -> None:
@@ -249,8 +255,8 @@ def test_another_version_comes_by_the_second_reboot(
     assert node.script("dpkg-query -W 'nvidia-driver-local-repo*' | grep -q '[0-9]$'").status != 0
 
     # Back to the older one, which its repository has too: a pin, not the newest, decides.
-    older = {**newer, "version": "390.12", "package_version": "390.12-1"}
-    node.apply(DRIVER, {**older, "reboot": "never"})
+    older = {**newer, "version": "390.12", "package_version": "390.12-1", "reboot": "never"}
+    node.apply(DRIVER, older)
     assert node.differences(DRIVER, older) == {"version": ("390.12 (after reboot)", "390.12")}
     versions = node.run("dpkg-query -W -f '${Version} ' cuda-drivers nvidia-390")
     assert versions.split() == ["390.12-1", "390.12-0lab1"]
@@ -270,9 +276,11 @@ def test_leftovers_of_another_driver_go_and_what_is_ours_stays(
     node: Node, wanted: dict[str, dict[str, str]]
 ) -> None:
     other = {**wanted[NOUVEAU], "driver": "396.24"}
-    assert node.differences(NOUVEAU, other) == {}
+    recorded = {"record": ("damaged: it does not have driver as it was applied", "kept")}
+    assert node.differences(NOUVEAU, other) == recorded
     node.run("sed -i '/^installed:/d' /var/lib/rocestack/gpu_host.driver")
-    assert node.differences(NOUVEAU, other) == {"leftovers": ("cuda-drivers nvidia-390", "none")}
+    leftovers = {"leftovers": ("cuda-drivers nvidia-390", "none")}
+    assert node.differences(NOUVEAU, other) == {**recorded, **leftovers}
     done = node.try_apply(NOUVEAU, other)
     assert done.status == 0, done.stderr
     assert "packages of another NVIDIA driver go: cuda-drivers nvidia-390" in done.stderr

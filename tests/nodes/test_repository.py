@@ -21,7 +21,16 @@ SERVER = "http://127.0.0.1:8999"
 SIGNER = "8F7F1BDD068C7D8A84577D1C9367CC58309EBC1A"
 OTHER = "B545148E55206B0090AB3F7D40DE2934BCA88F73"
 _PARTS = ("prelude.sh", "host.sh", "record.sh", "apt.sh", "repository_read.sh", "repository.sh")
-_FACTS = 'fact() { printf "%s=%s\\n" "$1" "$2"; }\nrepository_facts test\n'
+# The probe reads the keys of all keyrings at once; here is one.
+_FACTS = """
+declare -A keys_of=()
+keyring=$(repository_keyring test)
+if [[ -e $keyring ]]; then
+  keys_of[$keyring]=$(apt_key "$keyring" | xargs)
+fi
+fact() { printf "%s=%s\\n" "$1" "$2"; }
+repository_facts test
+"""
 
 
 def _repository(**changes: str) -> AptRepository:
