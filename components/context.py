@@ -80,6 +80,8 @@ class Cluster:
     local_found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     drift: list[Difference] = field(default_factory=list)
     unsettled: list[Difference] = field(default_factory=list)
+    # What all steps that may reboot have in common (components/reboot.py).
+    reboot_hook: pulumi.ErrorHook | None = None
 
     def switch_of(self, host: Host) -> SwitchContext:
         """The switch at the other end of a host's cable."""

@@ -47,6 +47,7 @@ def host_step(
     *,
     parent: pulumi.Resource,
     depends_on: Sequence[pulumi.Resource] = (),
+    hooks: pulumi.ResourceHookBinding | None = None,
 ) -> remote.Command:
     """Declare `step` (``component.concern``) on one host.
 
@@ -54,16 +55,30 @@ def host_step(
     stdin together with what drift there was. Keys are the step's facts, values one-line texts; the hashes of
     the step's files come with them (facts/files.py).
     """
-    stdin = _stdin(cluster, *_known(context, step), _with_files(step, wanted), context.node_generation)
-    return declare_step(cluster, context, step, stdin, parent=parent, depends_on=depends_on)
-
-
-def step_stdin(cluster: Cluster, context: HostContext, step: str, wanted: Mapping[str, str]) -> str:
-    """Return the stdin of a step on one host, all of whose values are known; its drift is reported."""
-    step_id, found = _known(context, step)
-    wanted = {**wanted, **wanted_facts(step, wanted)}
-    lines = bookkeeping(cluster, step_id, wanted, found, context.node_generation)
-    return flat.render({**wanted, **lines})
+    name = StepId(REMOTE, context.host.name, step).name
+    observation = context.observation
+    apply, remove = _scripts(step, as_root_by_sudo=context.access.user != "root")
+    recorded = cluster.checkpoint.of(REMOTE, name) is not None
+    if observation is not None and step in observation.unobservable and recorded:
+        pulumi.log.warn(f"{name} could not be observed: {observation.unobservable[step]}", parent)
+    return remote.Command(
+        name,
+        connection=connection(context.access),
+        create=apply,
+        delete=remove,
+        stdin=_stdin(cluster, *_known(context, step), _with_files(step, wanted), context.node_generation),
+        add_previous_output_in_env=False,
+        logging=remote.Logging.STDERR,
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=list(depends_on),
+            delete_before_replace=True,
+            # A lab node takes its whole disk with it, so nothing is left to take back.
+            deleted_with=context.node,
+            ignore_changes=_FROZEN if context.unreachable and recorded else None,
+            hooks=hooks,
+        ),
+    )
 
 
 def _with_files(step: str, wanted: Mapping[str, pulumi.Input[str]]) -> dict[str, pulumi.Input[str]]:
@@ -78,41 +93,6 @@ def _known(context: HostContext, step: str) -> tuple[StepId, Mapping[str, str] |
     reachable = observation is not None and observation.state == "reachable"
     found = observation.facts.get(step) if observation is not None and reachable else None
     return StepId(REMOTE, context.host.name, step), found
-
-
-def declare_step(
-    cluster: Cluster,
-    context: HostContext,
-    step: str,
-    stdin: pulumi.Input[str],
-    *,
-    parent: pulumi.Resource,
-    depends_on: Sequence[pulumi.Resource] = (),
-) -> remote.Command:
-    """Declare the command of a step on one host, whose stdin is made already."""
-    name = StepId(REMOTE, context.host.name, step).name
-    observation = context.observation
-    apply, remove = _scripts(step, as_root_by_sudo=context.access.user != "root")
-    recorded = cluster.checkpoint.of(REMOTE, name) is not None
-    if observation is not None and step in observation.unobservable and recorded:
-        pulumi.log.warn(f"{name} could not be observed: {observation.unobservable[step]}", parent)
-    return remote.Command(
-        name,
-        connection=connection(context.access),
-        create=apply,
-        delete=remove,
-        stdin=stdin,
-        add_previous_output_in_env=False,
-        logging=remote.Logging.STDERR,
-        opts=pulumi.ResourceOptions(
-            parent=parent,
-            depends_on=list(depends_on),
-            delete_before_replace=True,
-            # A lab node takes its whole disk with it, so nothing is left to take back.
-            deleted_with=context.node,
-            ignore_changes=_FROZEN if context.unreachable and recorded else None,
-        ),
-    )
 
 
 def local_step(

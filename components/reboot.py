@@ -1,22 +1,25 @@
-"""Steps that may need a reboot: three resources, since no SSH command outlives one (docs/decisions/0010)."""
+"""Steps that may need a reboot: one resource each, run again by a hook after the reboot it asked for.
+
+docs/decisions/0010 says what a reboot waits for, 0023 why it is a hook.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import pulumi
-from pulumi_command import local
+from pulumi_command import remote
 
 from components.context import Cluster, HostContext
-from components.host_step import LOCAL, declare_step, step_stdin
-from settings import flat
+from components.host_step import host_step
+from facts.boot import REBOOT_STATUS, Wait
+from facts.reboot import await_reboot
 
-# What a change of the program could alter; see components/host_step.py.
-_FROZEN = ["stdin", "create", "update", "environment"]
-_KEY = "ROCESTACK_PRIVATE_KEY"
-# Lines of a step's stdin that are no setting.
-_BOOKKEEPING = ("generation", "node")
+HOOK = "rocestack-reboot"
+# How the command plugin tells a script's exit status; the command's text may follow.
+_ASKED = f"Process exited with status {REBOOT_STATUS}"
+# What the engine says of a command that is kept in the state but asks to be run again (our own plugin).
+_KEPT = "resource init failed"
 
 
 def reboot_step(
@@ -27,81 +30,46 @@ def reboot_step(
     *,
     parent: pulumi.Resource,
     depends_on: Sequence[pulumi.Resource] = (),
-) -> pulumi.Resource:
+) -> remote.Command:
     """Declare `step` (``component.concern``), whose apply script may ask for a reboot by what it sees.
 
-    *Apply* is a `host_step` that gets the stack's policy as its setting `reboot` and schedules the reboot
-    (templates/common/reboot.sh). *Wait* lets the host go down and come back, other hosts go on meanwhile.
-    *Verify* runs templates/<component>/<concern>.verify.sh.j2, which only looks, with the step's settings.
-    Those two run again exactly when the step does. Returns what a later step waits for.
+    It is a `host_step` that gets the stack's policy as its setting `reboot`. Where a reboot is due, the
+    script schedules it and ends with REBOOT_STATUS (templates/common/reboot.sh). The engine then asks the
+    hook, which waits for the next boot while other hosts go on, and has the step run again: now it sees
+    whether its settings hold. The step counts as done only then.
     """
+    settings = {**wanted, "reboot": cluster.stack.reboot.policy.value}
+    hooks = pulumi.ResourceHookBinding(on_error=[_hook(cluster)])
+    return host_step(cluster, context, step, settings, parent=parent, depends_on=depends_on, hooks=hooks)
+
+
+def _hook(cluster: Cluster) -> pulumi.ErrorHook:
+    """Return the hook that all of the stack's steps share; a preview registers it once."""
+    if cluster.reboot_hook is None:
+
+        async def again(args: pulumi.ErrorHookArgs) -> bool:
+            return await rebooted(cluster, args.name, args.errors)
+
+        cluster.reboot_hook = pulumi.ErrorHook(HOOK, again)
+    return cluster.reboot_hook
+
+
+async def rebooted(cluster: Cluster, name: str, errors: Sequence[str]) -> bool:
+    """Return whether the step `name` (``machine/component.concern``) shall run again after its reboot.
+
+    `errors` are what its tries ended with, the newest first. A step gets one reboot a run; a script that asks
+    for a second one has already said so as an error. Raises facts.boot.BootError, which ends the step, when
+    the host does not come back.
+    """
+    if not asks_for_reboot(errors[0]) or any(asks_for_reboot(one) for one in errors[1:]):
+        return False
+    machine, _, step = name.partition("/")
     reboot = cluster.stack.reboot
-    settings = {**wanted, "reboot": reboot.policy.value}
-    stdin = step_stdin(cluster, context, step, settings)
-    applied = declare_step(cluster, context, step, stdin, parent=parent, depends_on=depends_on)
-    applied_lines = flat.parse(stdin)
-    again = {key: applied_lines[key] for key in _BOOKKEEPING}
-    # No value is shown twice in a diff: this line says that some setting changed.
-    digest = hashlib.sha256(flat.render(settings).encode()).hexdigest()[:12]
-    waited = _looker(
-        cluster,
-        context,
-        f"{step}.wait",
-        "python -m facts wait",
-        {
-            **again,
-            "step": step,
-            "settings": digest,
-            "policy": reboot.policy.value,
-            "deadline_s": str(reboot.deadline_seconds),
-        },
-        parent=parent,
-        after=applied,
-    )
-    return _looker(
-        cluster,
-        context,
-        f"{step}.verify",
-        "python -m facts verify",
-        {**again, "step": step, **{f"want_{key}": value for key, value in settings.items()}},
-        parent=parent,
-        after=waited,
-    )
+    wanted = Wait(machine, step, reboot.policy.value, float(reboot.deadline_seconds))
+    await await_reboot(cluster.hosts[machine].access, wanted, pulumi.log.info)
+    return True
 
 
-def _looker(
-    cluster: Cluster,
-    context: HostContext,
-    name: str,
-    program: str,
-    lines: Mapping[str, str],
-    *,
-    parent: pulumi.Resource,
-    after: pulumi.Resource,
-) -> local.Command:
-    """Declare a program that logs in to the host and only looks, so it has nothing to take back."""
-    access = context.access
-    login = {
-        "machine": context.host.name,
-        "address": access.address,
-        "port": str(access.port),
-        "user": access.user,
-        "host_key": access.host_key,
-    }
-    name = f"{context.host.name}/{name}"
-    recorded = cluster.checkpoint.of(LOCAL, name) is not None
-    return local.Command(
-        name,
-        create=program,
-        update=program,
-        stdin=flat.render({**lines, **login}),
-        environment=pulumi.Output.secret({_KEY: access.private_key.get_secret_value()}),
-        add_previous_output_in_env=False,
-        logging=local.Logging.STDERR,
-        opts=pulumi.ResourceOptions(
-            parent=parent,
-            depends_on=[after],
-            deleted_with=context.node,
-            ignore_changes=_FROZEN if context.unreachable and recorded else None,
-        ),
-    )
+def asks_for_reboot(error: str) -> bool:
+    """Return whether a command's error says that its script asked for a reboot."""
+    return error == _KEPT or _ASKED in error.partition(": running")[0]

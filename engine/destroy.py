@@ -31,6 +31,7 @@ _NAMED_OBJECTS = (
     "docker:index/volume:Volume",
 )
 _STACK = "pulumi:pulumi:Stack"
+_TARGET = ("--target", "-t")
 _DEADLINE_S = 120
 INTERRUPTED = 130
 
@@ -127,12 +128,16 @@ def still_there(options: Sequence[str], document: Document) -> list[str]:
     known = {one["urn"] for one in document["deployment"].get("resources") or []}
     kept: list[str] = []
     for word in options:
-        target = kept[-1] in ("--target", "-t") if kept else False
+        target = kept[-1] in _TARGET if kept else False
         if target and "*" not in word and word not in known:
             kept.pop()
         else:
             kept.append(word)
     return kept
+
+
+def _targeted(options: Sequence[str]) -> bool:
+    return bool({*_TARGET}.intersection(options))
 
 
 def failures(events: str) -> list[str]:
@@ -261,26 +266,28 @@ def run(stack: str, options: Sequence[str]) -> int:
         cli.put(document)
     status, failed = cli.destroy(options)
     if failed:
-        status = _go_on(cli, options, failed)
+        status = _go_on(cli, options, failed, status)
     found = left(cli.document()) if status != 0 else []
     if found:
         print("\n".join(tell(found, stack)), file=sys.stderr)
     return status
 
 
-def _go_on(cli: _Cli, options: Sequence[str], failed: Sequence[str]) -> int:
-    """Destroy what only waited for the machines of the `failed` resources; return the status."""
+def _go_on(cli: _Cli, options: Sequence[str], failed: Sequence[str], status: int) -> int:
+    """Destroy what only waited for the machines of the `failed` resources; return the CLI's last status."""
     document = cli.document()
     freed = release(document, failed)
-    if not freed:
-        return 1
+    again = still_there(options, document)
+    # Without a target the CLI takes the whole stack.
+    if not freed or (_targeted(options) and not _targeted(again)):
+        return status
     machines = ", ".join(sorted({_machine(urn) for urn in failed}))
     print(
         f"destroy: {machines} failed; going on with what only waited for it: {', '.join(freed)}", flush=True
     )
     cli.put(document)
     # The person has said yes to all of it already.
-    return cli.destroy(["--yes", *still_there(options, document)])[0]
+    return cli.destroy(["--yes", *again])[0]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+# An apply script's exit status: complete but for a reboot, which is on its way (sysexits.h: try again).
+REBOOT_STATUS = 75
 
 _FIRST_PAUSE_S = 0.5
 _PAUSE_FACTOR = 1.5
@@ -124,8 +127,3 @@ def _too_late(wanted: Wait, reason: str) -> str:
         f"{after}. Hint: `systemctl list-jobs` there shows what its shutdown waits for; reboot it by hand, "
         f"then run up again."
     )
-
-
-def unprefixed(lines: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """Return the lines whose key has the prefix, without it."""
-    return {key.removeprefix(prefix): value for key, value in lines.items() if key.startswith(prefix)}

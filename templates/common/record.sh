@@ -2,8 +2,8 @@
 #
 # `had` holds the values last applied, so that apply takes away what is no longer wanted and remove takes
 # away only what is ours. `own` holds what the step itself must remember: before_<key>, the state that it
-# found and gives back; installed, what it brought; made_<name>, the sha256 of a file that another tool made for it. The record is written before anything is done, so a
-# half-done apply is known too.
+# found and gives back; installed, what it brought; made_<name>, the sha256 of a file that another tool made for it; reboot_from, the boot
+# that it asked to end. The record is written before anything is done, so a half-done apply is known too.
 # shellcheck disable=SC2154  # step is the script's, want is prelude.sh's
 declare -A had=() own=()
 records=/var/lib/rocestack
@@ -48,7 +48,7 @@ record_read() {
       die "the record $records/$step has a line that is no setting: $line" \
         "restore that file, or remove it: then nothing that was set before counts as ours."
     case ${BASH_REMATCH[1]} in
-      before_* | made_* | installed) own[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"} ;;
+      before_* | made_* | installed | reboot_from) own[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"} ;;
       *) had[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//"''"/"'"} ;;
     esac
   done <"$records/$step"

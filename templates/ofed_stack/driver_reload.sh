@@ -35,7 +35,7 @@ management_on_card() {
 
 # driver_reload: nothing where the installed driver runs already.
 driver_reload() {
-  local said
+  local said hint='what does the kernel say of the driver? See dmesg and dkms status on the host.'
   if driver_is_current "${want[flavour]}"; then
     reboot_forget
     return
@@ -43,11 +43,11 @@ driver_reload() {
   [[ $driver_installed != absent ]] ||
     die "there is no mlx5_core for the running kernel, $(uname -r)." "was it built? See dkms status on the host."
   if management_on_card; then
-    reboot_for "this host is reached over $REPLY, a port of the card whose driver has to be loaded anew"
+    reboot_for "this host is reached over $REPLY, a port of the card whose driver has to be loaded anew" "$hint"
     return
   fi
   if [[ ! -x /etc/init.d/openibd ]]; then
-    reboot_for 'the driver that runs is no longer the installed one'
+    reboot_for 'the driver that runs is no longer the installed one' "$hint"
     return
   fi
   # A unit that never ran would only be started, with the old modules still in.
@@ -56,6 +56,6 @@ driver_reload() {
   else
     # Something else uses the old modules, such as storage over RDMA.
     printf '%s\n' "$said" | tail -n 5 >&2
-    reboot_for "openibd could not exchange driver $driver_loaded for $driver_installed"
+    reboot_for "openibd could not exchange driver $driver_loaded for $driver_installed" "$hint"
   fi
 }

@@ -44,6 +44,7 @@ class Registered:
     deleted_with: str
     parent: str
     hooks: tuple[str, ...]
+    error_hooks: tuple[str, ...]
 
 
 class _Mocks(mocks.Mocks):
@@ -82,6 +83,7 @@ class _Monitor(mocks.MockMonitor):
             deleted_with=request.deletedWith,
             parent=request.parent,
             hooks=tuple(request.hooks.before_create),
+            error_hooks=tuple(request.hooks.on_error),
         )
         return answer
 

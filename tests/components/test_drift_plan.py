@@ -80,15 +80,13 @@ def test_one_drifted_fact_changes_one_resource(applied: Program, step: str, key:
     assert [drift.host for drift in again.cluster.drift] == ["clx-mld-42"]
 
 
-def test_a_drifted_step_with_a_reboot_is_waited_for_and_verified(applied: Program) -> None:
+def test_a_drifted_step_with_a_reboot_is_one_resource(applied: Program) -> None:
     observations = _in_sync(applied)
     one = observations["clx-mld-42"]
     facts = {**one.facts, "gpu_host.nouveau": {**one.facts["gpu_host.nouveau"], "nouveau": "allowed"}}
     observations["clx-mld-42"] = dataclasses.replace(one, facts=facts)
     again = _again(applied, observations)
-    assert _changed(applied, again) == {
-        f"clx-mld-42/gpu_host.nouveau{part}" for part in ("", ".wait", ".verify")
-    }
+    assert _changed(applied, again) == {"clx-mld-42/gpu_host.nouveau"}
     assert [str(drift) for drift in again.cluster.drift] == [
         "clx-mld-42 gpu_host.nouveau.nouveau: found 'allowed', wanted 'blacklisted'"
     ]
@@ -174,10 +172,7 @@ def test_a_new_lab_node_is_configured_in_the_same_up(applied: Program) -> None:
     assert {name for name in changed if name.startswith("clx-mld-42/") and "." in name} == {
         f"clx-mld-42/{step}"
         for step in (
-            "gpu_host.preflight",
-            *("gpu_host.nouveau", "gpu_host.nouveau.wait", "gpu_host.nouveau.verify"),
-            *("ofed_stack.packages", "ofed_stack.packages.wait", "ofed_stack.packages.verify"),
-            *("ofed_stack.link_type", "ofed_stack.link_type.wait", "ofed_stack.link_type.verify"),
+            *("gpu_host.preflight", "gpu_host.nouveau", "ofed_stack.packages", "ofed_stack.link_type"),
             *("ofed_stack.address", "ofed_stack.qos"),
             *("docker_host.engine", "docker_host.routes", "caffe2_image.pull", "training_job.dataset"),
         )

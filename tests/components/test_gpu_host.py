@@ -26,7 +26,7 @@ def test_the_guides_host_comes_in_the_guides_order(metal: Program) -> None:
     steps = ["gpu_host.preflight", "gpu_host.apt", "gpu_host.nouveau", "gpu_host.driver"]
     for before, step in itertools.pairwise(steps):
         assert f"{HOST}/{before}" in metal.ancestors(f"{HOST}/{step}")
-    assert f"{HOST}/gpu_host.driver.verify" in metal.ancestors(f"{HOST}/ofed_stack.address")
+    assert f"{HOST}/gpu_host.driver" in metal.ancestors(f"{HOST}/ofed_stack.address")
 
 
 def test_the_guides_host_is_checked_for_what_it_gets(metal: Program) -> None:

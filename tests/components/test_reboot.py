@@ -1,17 +1,23 @@
-"""A step that may need a reboot: apply, wait, verify, in this order, with the stack's policy."""
+"""A step that may need a reboot: one resource with a hook that waits for it, by the stack's policy."""
 
 from __future__ import annotations
 
-import pytest
-from pulumi.runtime import rpc
+import asyncio
 
+import pytest
+
+from components.reboot import HOOK, asks_for_reboot, rebooted
+from components.rendering import TEMPLATES
+from facts.boot import Wait
 from facts.observe import HostObservation
 from settings import flat
 from settings.gpu import Reboot, RebootPolicy
-from settings.models import Stack
+from settings.models import HostAccess, Stack
 from tests.components.harness import Program, World, lab_stack
 
 STEP = "clx-mld-41/gpu_host.nouveau"
+# Those of a lab without a driver.
+REBOOTING = ("gpu_host.nouveau", "ofed_stack.packages", "ofed_stack.link_type")
 
 
 def _stack(policy: RebootPolicy = RebootPolicy.AUTO) -> Stack:
@@ -28,36 +34,77 @@ def program() -> Program:
     return Program(World(_stack()))
 
 
-def test_wait_comes_after_apply_and_verify_after_wait(program: Program) -> None:
-    assert STEP in program.ancestors(f"{STEP}.wait")
-    assert f"{STEP}.wait" in program.ancestors(f"{STEP}.verify")
-    assert f"{STEP}.verify" in program.ancestors("clx-mld-41/ofed_stack.packages")
-    assert not [name for name in program.ancestors(f"{STEP}.verify") if name.startswith("clx-mld-42/")]
+def test_a_step_that_may_reboot_is_one_resource_with_the_hook(program: Program) -> None:
+    of_host = {name: one for name, one in program.by_name.items() if name.startswith("clx-mld-41/")}
+    hooked = {name for name, one in of_host.items() if one.error_hooks}
+    assert hooked == {f"clx-mld-41/{step}" for step in REBOOTING}
+    assert all(of_host[name].error_hooks == (HOOK,) for name in hooked)
+    assert STEP in program.ancestors("clx-mld-41/ofed_stack.packages")
 
 
-def test_each_part_knows_what_it_needs(program: Program) -> None:
+@pytest.mark.parametrize("name", sorted(path.name for path in TEMPLATES.rglob("*.apply.sh.j2")))
+def test_a_script_asks_for_a_reboot_where_the_hook_waits_for_it(name: str) -> None:
+    (path,) = TEMPLATES.rglob(name)
+    step = f"{path.parent.name}.{name.removesuffix('.apply.sh.j2')}"
+    asks = '"common/reboot.sh"' in path.read_text()
+    assert asks is (step in {*REBOOTING, "gpu_host.apt", "gpu_host.driver"})
+
+
+def test_the_step_knows_the_stacks_policy(program: Program) -> None:
     assert flat.parse(program.stdin(STEP))["reboot"] == "auto"
-    wait = flat.parse(program.stdin(f"{STEP}.wait"))
-    assert (wait["machine"], wait["policy"], wait["deadline_s"]) == ("clx-mld-41", "auto", "77")
-    assert wait["host_key"].startswith("ssh-ed25519 ")
-    verify = flat.parse(program.stdin(f"{STEP}.verify"))
-    assert (verify["step"], verify["want_nouveau"]) == ("gpu_host.nouveau", "blacklisted")
 
 
-def test_the_key_is_a_secret_and_in_no_command_line(program: Program) -> None:
-    for kind in ("wait", "verify"):
-        one = program.by_name[f"{STEP}.{kind}"]
-        assert one.inputs["create"] == one.inputs["update"] == f"python -m facts {kind}"
-        assert rpc.is_rpc_secret(one.inputs["environment"])
-        assert "a private key" not in one.inputs["stdin"]
-
-
-def test_an_unreachable_host_is_not_waited_for(program: Program) -> None:
+def test_an_unreachable_host_keeps_what_is_recorded(program: Program) -> None:
     gone = HostObservation(host="clx-mld-41", state="unreachable", reason="no answer")
     again = Program(World(_stack(), checkpoint=program.checkpoint(), observations={"clx-mld-41": gone}))
-    for name in (STEP, f"{STEP}.wait", f"{STEP}.verify"):
-        assert "stdin" in again.by_name[name].ignore_changes
-        assert program.by_name[name].ignore_changes == ()
+    assert "stdin" in again.by_name[STEP].ignore_changes
+    assert program.by_name[STEP].ignore_changes == ()
+
+
+OFFICIAL = "Process exited with status {}: running \"bash -c 'exit 75 # Process exited with status 75'\""
+
+
+@pytest.mark.parametrize(
+    ("error", "asks"),
+    [
+        (OFFICIAL.format(75), True),
+        (OFFICIAL.format(1), False),
+        ("resource init failed", True),
+        ("1 error occurred:\n\t* Process exited with status 1: running x on clx-mld-41", False),
+        ("the connection to clx-mld-41 was lost", False),
+    ],
+    ids=["asks", "fails", "kept by our plugin", "fails, kept", "unreachable"],
+)
+def test_which_error_asks_for_a_reboot(error: str, asks: bool) -> None:
+    assert asks_for_reboot(error) is asks
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[Wait]:
+    """Return what the hook waited for; nobody is asked."""
+    found: list[Wait] = []
+
+    async def await_reboot(access: HostAccess, wanted: Wait, tell: object) -> None:
+        assert access.name == wanted.machine
+        found.append(wanted)
+
+    monkeypatch.setattr("components.reboot.await_reboot", await_reboot)
+    return found
+
+
+def test_the_hook_waits_for_the_steps_host_and_has_it_run_again(program: Program, waited: list[Wait]) -> None:
+    assert asyncio.run(rebooted(program.cluster, STEP, [OFFICIAL.format(75)]))
+    assert waited == [Wait("clx-mld-41", "gpu_host.nouveau", "auto", 77.0)]
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [[OFFICIAL.format(1)], [OFFICIAL.format(1), OFFICIAL.format(75)], [OFFICIAL.format(75)] * 2],
+    ids=["fails", "fails after the reboot", "asks twice"],
+)
+def test_the_hook_lets_other_failures_stand(program: Program, waited: list[Wait], errors: list[str]) -> None:
+    assert not asyncio.run(rebooted(program.cluster, STEP, errors))
+    assert waited == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +119,7 @@ def test_a_pending_reboot_is_repaired_unless_the_stack_never_reboots(
     seen = HostObservation(host="clx-mld-41", state="reachable", facts={"gpu_host.nouveau": facts})
     after = Program(World(_stack(policy), checkpoint=before.checkpoint(), observations={"clx-mld-41": seen}))
     changed = {name for name in _changed(before, after) if "gpu_host" in name}
-    assert changed == ({STEP, f"{STEP}.wait", f"{STEP}.verify"} if drifts else set())
+    assert changed == ({STEP} if drifts else set())
     assert [one.key for one in after.cluster.drift if one.step == "gpu_host.nouveau"] == ["nouveau"] * drifts
     assert bool(after.cluster.unsettled) is not drifts
 
@@ -80,5 +127,4 @@ def test_a_pending_reboot_is_repaired_unless_the_stack_never_reboots(
 def test_another_policy_changes_the_steps_with_a_reboot_alone(program: Program) -> None:
     after = Program(World(_stack(RebootPolicy.NEVER), checkpoint=program.checkpoint()))
     changed = {name for name in _changed(program, after) if name.startswith("clx-mld-41/")}
-    rebooting = (STEP, "clx-mld-41/ofed_stack.packages", "clx-mld-41/ofed_stack.link_type")
-    assert changed == {f"{step}{part}" for step in rebooting for part in ("", ".wait", ".verify")}
+    assert changed == {f"clx-mld-41/{step}" for step in REBOOTING}

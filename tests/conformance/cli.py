@@ -53,6 +53,7 @@ class Engine:
         return {
             **kept,
             "PATH": ":".join(path),
+            "PYTHONPATH": str(ROOT),
             "NO_COLOR": "1",
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",

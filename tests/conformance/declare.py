@@ -8,7 +8,7 @@ from tests.conformance.host import Host
 
 OPTIONS = (
     *("depends_on", "delete_before_replace", "custom_timeouts", "additional_secret_outputs"),
-    *("version", "ignore_changes", "retain_on_delete"),
+    *("version", "ignore_changes", "retain_on_delete", "again"),
 )
 
 

@@ -1,7 +1,8 @@
 """The program of every conformance case: it declares what the file declared.json beside it says.
 
 Each entry has `kind` (remote, local, copy, raw), `name`, `inputs` with the SDK's own names, and `options`.
-In inputs ``{"$secret": X}`` is a secret and ``{"$output": [NAME, KEY]}`` another resource's output.
+The option `again` has a command that ends with the status 75 run once more, as a step with a reboot is. In
+inputs ``{"$secret": X}`` is a secret and ``{"$output": [NAME, KEY]}`` another resource's output.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 import pulumi
 from pulumi_command import local, remote
+
+from components.reboot import asks_for_reboot
 
 # The engine interrupts the program when a step failed; it has said why.
 signal.signal(signal.SIGINT, lambda *_: os._exit(130))
@@ -44,7 +47,16 @@ def options(given: dict[str, Any]) -> pulumi.ResourceOptions:
         values["depends_on"] = [made[name] for name in values["depends_on"]]
     if "custom_timeouts" in values:
         values["custom_timeouts"] = pulumi.CustomTimeouts(**values["custom_timeouts"])
+    if values.pop("again", False):
+        values["hooks"] = pulumi.ResourceHookBinding(on_error=[again])
     return pulumi.ResourceOptions(**values)
+
+
+async def _again(args: pulumi.ErrorHookArgs) -> bool:
+    return asks_for_reboot(args.errors[0])
+
+
+again = pulumi.ErrorHook("again", _again)
 
 
 class Raw(pulumi.CustomResource):

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from components.observation import HOST_STEPS
 from components.rendering import render
 from facts import probe
+from facts.boot import REBOOT_STATUS
 from facts.catalog import steps
 from facts.files import wanted_facts
 from lab.cluster import _NODE_CAPABILITIES, _UNCONFINED
@@ -118,8 +119,18 @@ class Node:
         """Run a step's apply script with these settings, as the first repair of them would."""
         return self.script(_template(step, "apply"), flat.render({**_whole(step, wanted), **_BESIDE}))
 
+    def settle(self, step: str, wanted: Mapping[str, str]) -> Done:
+        """Run a step's apply script, and once more in the next boot if it asks for one, as the hook does."""
+        before = self._started()
+        done = self.try_apply(step, wanted)
+        if done.status != REBOOT_STATUS:
+            return done
+        wait_until(lambda: self._started() not in ("", before), BOOT_DEADLINE_S, f"reboot for {step}")
+        self.wait_booted()
+        return self.try_apply(step, wanted)
+
     def apply(self, step: str, wanted: Mapping[str, str]) -> str:
-        """Run a step's apply script, which must end well, and return what it printed."""
+        """Run a step's apply script, which must end well without a reboot, and return what it printed."""
         done = self.try_apply(step, wanted)
         assert done.status == 0, f"{step}: {done.stdout}\n{done.stderr}"
         return done.stdout

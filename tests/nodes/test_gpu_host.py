@@ -12,12 +12,12 @@ import pytest
 from components.gpu_host import driver_settings, nouveau_settings, preflight_settings
 from components.rendering import render
 from lab.vendor.completion import complete
-from settings import flat
 from settings.gpu import Gpu, GpuDriver
 from settings.models import Stack
-from tests.nodes.node import Done, Node, wait_until
+from tests.nodes.node import Node
 
 PREFLIGHT, APT, NOUVEAU, DRIVER = (f"gpu_host.{step}" for step in ("preflight", "apt", "nouveau", "driver"))
+RECORDS = "/var/lib/rocestack"
 BLACKLIST = "/etc/modprobe.d/rocestack-nouveau.conf"
 
 
@@ -37,19 +37,18 @@ def wanted(gpu_stack: Stack) -> dict[str, dict[str, str]]:
     }
 
 
-def _verify(node: Node, step: str, wanted: Mapping[str, str]) -> Done:
-    return node.script(render(f"{step.replace('.', '/')}.verify.sh.j2"), flat.render(wanted))
-
-
 def _boot(node: Node) -> str:
     return node.script(render("facts/boot.sh.j2")).stdout
 
 
-def _rebooted(node: Node, before: str) -> None:
-    """Wait for the boot that a step asked for."""
-    token = before.splitlines()[0]
-    wait_until(lambda: not _boot(node).startswith(token) and _boot(node) != "", 60, "the reboot")
-    node.wait_booted()
+def _settle(node: Node, step: str, wanted: Mapping[str, str]) -> None:
+    """Apply a step, which must end well after exactly one reboot."""
+    before = _boot(node)
+    done = node.settle(step, wanted)
+    assert done.status == 0, done.stderr
+    after = _boot(node)
+    assert after.splitlines()[0] != before.splitlines()[0]
+    assert "reboot_from" not in node.run(f"cat /var/lib/rocestack/{step}")
 
 
 def _loaded(node: Node) -> set[str]:
@@ -67,17 +66,12 @@ def test_from_a_bare_host_to_a_driver_and_back(node: Node, wanted: dict[str, dic
     assert "nouveau" in _loaded(node)
     node.apply(PREFLIGHT, wanted[PREFLIGHT])
 
-    boot = _boot(node)
-    node.apply(NOUVEAU, wanted[NOUVEAU])
-    _rebooted(node, boot)
-    assert _verify(node, NOUVEAU, wanted[NOUVEAU]).status == 0
+    _settle(node, NOUVEAU, wanted[NOUVEAU])
     assert "nouveau" not in _loaded(node)
 
     # With nouveau gone the driver loads at once: no reboot is due.
     boot = _boot(node)
     node.apply(DRIVER, wanted[DRIVER])
-    done = _verify(node, DRIVER, wanted[DRIVER])
-    assert (done.status, done.stdout) == (0, "driver 390.12 runs\n"), done.stderr
     once = node.photograph()
     for step, values in wanted.items():
         assert node.differences(step, values) == {}
@@ -178,23 +172,35 @@ def test_never_leaves_nouveau_pending_and_says_so(node: Node, wanted: dict[str, 
     boot = _boot(node)
     never = {**wanted[NOUVEAU], "reboot": "never"}
     node.run("modprobe nouveau")
-    node.apply(NOUVEAU, never)
-    assert node.differences(NOUVEAU, never) == {"nouveau": ("blacklisted (after reboot)", "blacklisted")}
-    done = _verify(node, NOUVEAU, never)
+    done = node.try_apply(NOUVEAU, never)
     assert done.status == 0
-    assert "nouveau is blacklisted, but this host still runs it; reboot.policy is never" in done.stderr
-    assert _verify(node, NOUVEAU, wanted[NOUVEAU]).status == 1
+    assert "nouveau is blacklisted, but loaded; reboot.policy is never" in done.stderr
+    assert node.differences(NOUVEAU, never) == {"nouveau": ("blacklisted (after reboot)", "blacklisted")}
 
     # The driver is installed beside it, and pending too: its module cannot load.
     never_driver = {**wanted[DRIVER], "reboot": "never"}
     node.apply(DRIVER, never_driver)
     assert node.differences(DRIVER, never_driver) == {"version": ("390.12 (after reboot)", "390.12")}
-    assert _verify(node, DRIVER, never_driver).status == 0
     assert _boot(node) == boot
 
     node.reboot()
     assert node.differences(NOUVEAU, never) == node.differences(DRIVER, never_driver) == {}
-    assert _verify(node, DRIVER, wanted[DRIVER]).status == 0
+    node.apply(DRIVER, wanted[DRIVER])
+
+
+def test_a_reboot_that_did_not_help_is_an_error_and_no_second_one(
+    node: Node, wanted: dict[str, dict[str, str]]
+) -> None:
+    with _fault(node, "nouveau-returns"):
+        node.reboot()
+        done = node.settle(NOUVEAU, wanted[NOUVEAU])
+    assert done.status == 1
+    assert "nouveau is blacklisted, but loaded, also after a reboot." in done.stderr
+    assert "Hint: what loads it?" in done.stderr
+    assert node.run("systemctl list-timers --all --no-legend 'rocestack*'") == ""
+    # That is said once: the next run asks for a reboot again.
+    _settle(node, NOUVEAU, wanted[NOUVEAU])
+    assert "nouveau" not in _loaded(node)
 
 
 def test_what_was_changed_by_hand_is_seen_and_repaired(node: Node, wanted: dict[str, dict[str, str]]) -> None:
@@ -227,17 +233,18 @@ def test_what_was_changed_by_hand_is_seen_and_repaired(node: Node, wanted: dict[
 def test_gpus_that_are_not_the_stacks(
     node: Node, wanted: dict[str, dict[str, str]], change: dict[str, str], says: str
 ) -> None:
-    done = _verify(node, DRIVER, {**wanted[DRIVER], **change})
+    other = {**wanted[DRIVER], **change}
+    done = node.try_apply(DRIVER, other)
     assert done.status == 1
     assert says in done.stderr
-    # It was never applied so, and the record says that.
-    assert set(node.differences(DRIVER, {**wanted[DRIVER], **change})) == {*change, "record"}
+    assert set(node.differences(DRIVER, other)) == {*change}
+    node.apply(DRIVER, wanted[DRIVER])
 
 
 def test_a_gpu_that_fell_off_is_seen(node: Node, wanted: dict[str, dict[str, str]]) -> None:
     with _fault(node, "gpu-fell-off"):
         assert node.differences(DRIVER, wanted[DRIVER])["gpus"][0].startswith("none: Unable to determine")
-        done = _verify(node, DRIVER, wanted[DRIVER])
+        done = node.try_apply(DRIVER, wanted[DRIVER])
     assert done.status == 1
     assert "Hint: " in done.stderr
 
@@ -248,10 +255,8 @@ def test_another_version_comes_by_the_second_reboot(
     """From the local package to the vendor's repository, which has two versions; the old module is loaded."""
     gpu = complete(stack.model_copy(update={"gpu": Gpu(driver=GpuDriver.REPO, version="390.46")}), vendors)
     newer = {**driver_settings(gpu), "reboot": "auto"}
-    boot = _boot(node)
-    node.apply(DRIVER, newer)
-    _rebooted(node, boot)
-    assert (_verify(node, DRIVER, newer).status, node.differences(DRIVER, newer)) == (0, {})
+    _settle(node, DRIVER, newer)
+    assert node.differences(DRIVER, newer) == {}
     assert node.script("dpkg-query -W 'nvidia-driver-local-repo*' | grep -q '[0-9]$'").status != 0
 
     # Back to the older one, which its repository has too: a pin, not the newest, decides.
@@ -269,7 +274,6 @@ def test_a_module_that_does_not_load_is_an_error(node: Node, wanted: dict[str, d
     assert done.status == 1
     assert "the driver's module does not load: modprobe: FATAL: Module nvidia not found" in done.stderr
     node.apply(DRIVER, wanted[DRIVER])
-    assert _verify(node, DRIVER, wanted[DRIVER]).status == 0
 
 
 def test_leftovers_of_another_driver_go_and_what_is_ours_stays(
@@ -293,9 +297,6 @@ def test_packages_are_upgraded_and_a_new_kernel_is_booted(node: Node) -> None:
     assert node.differences(APT, full) == {}
     node.run("apt-get install -y linux-image-6.1.0-42-lab")
     assert node.differences(APT, full) == {"kernel": ("newest (after reboot)", "newest")}
-    boot = _boot(node)
-    done = node.try_apply(APT, full)
-    assert "the kernel 6.1.0-42-lab is installed, but 6.1.0-41-lab runs" in done.stderr
-    _rebooted(node, boot)
-    assert (_verify(node, APT, full).status, node.differences(APT, full)) == (0, {})
+    _settle(node, APT, full)
+    assert node.differences(APT, full) == {}
     node.remove(APT, full)

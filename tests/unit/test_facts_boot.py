@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from facts.boot import SETTLE_S, Boot, BootError, Clock, NoAnswer, Wait, parse, unprefixed, wait
+from facts.boot import SETTLE_S, Boot, BootError, Clock, NoAnswer, Wait, parse, wait
 
 STEP = "gpu_host.nouveau"
 OLD = Boot(awaited=STEP, starting=False)
@@ -128,8 +128,3 @@ def test_what_a_host_says(text: str, boot: Boot) -> None:
 def test_half_an_answer_is_none(text: str) -> None:
     with pytest.raises(NoAnswer):
         parse(text)
-
-
-def test_a_steps_own_settings_keep_their_names() -> None:
-    lines = {"address": "192.0.2.1", "want_address": "31.31.31.41/24", "want_mtu": "9000"}
-    assert unprefixed(lines, "want_") == {"address": "31.31.31.41/24", "mtu": "9000"}

@@ -26,7 +26,7 @@ def _named(*kinds: str) -> list[str]:
     )
 
 
-SCRIPTS = _named("apply", "remove", "boot", "verify", "clear")
+SCRIPTS = _named("apply", "remove", "boot", "clear")
 HOST_SCRIPTS = [
     f"{step.replace('.', '/')}.{kind}.sh.j2" for step in HOST_STEPS for kind in ("apply", "remove")
 ]
@@ -60,12 +60,6 @@ def test_remove_has_its_apply_twin(name: str) -> None:
 @pytest.mark.parametrize("step", HOST_STEPS)
 def test_every_host_step_can_be_observed(step: str) -> None:
     assert (TEMPLATES / f"{step.replace('.', '/')}.probe.sh.j2").is_file()
-
-
-@pytest.mark.parametrize("name", _named("apply"))
-def test_what_may_reboot_is_verified_afterwards(name: str) -> None:
-    reboots = '"common/reboot.sh"' in (TEMPLATES / name).read_text()
-    assert (TEMPLATES / name.replace(".apply.", ".verify.")).is_file() is reboots
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

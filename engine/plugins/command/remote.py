@@ -15,6 +15,13 @@ from engine.plugins.common import schema, wire
 from engine.plugins.common.errors import PartialFailure, PluginError
 from engine.plugins.common.resource import Call, Resource
 
+# sysexits.h: a temporary failure, to be tried again later.
+TRY_AGAIN = "Process exited with status 75"
+
+
+class TryAgain(PluginError):
+    """A command that asks to be run again, as an error hook has the engine do."""
+
 
 class RemoteCommand(Resource):
     """Runs `create`, `update` (else `create` again) and `delete` on a host."""
@@ -32,6 +39,10 @@ class RemoteCommand(Resource):
         started = asyncio.Event()
         try:
             return id_, outputs(inputs, await self._run(call, command, inputs, {}, started))
+        except TryAgain as error:
+            # What a hook has tried again may not leave a reason in the state: the engine keeps it there after
+            # a try that ended well (pkg 3.259, CreateStep), and then updates what has not changed.
+            raise PartialFailure(id_, outputs(inputs, None), []) from error
         except (PluginError, asyncio.CancelledError) as error:
             # Half of `create` may be on the host now. With a `delete`, the state keeps what undoes it.
             if started.is_set() and inputs.get("delete") is not None:
@@ -83,7 +94,8 @@ class RemoteCommand(Resource):
                 "addPreviousOutputInEnv: false leaves it out"
             )
         if failure is not None:
-            raise PluginError(failure_text(failure, command, host.name, output))
+            kind = TryAgain if failure == TRY_AGAIN else PluginError
+            raise kind(failure_text(failure, command, host.name, output))
         return output
 
 
