@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from policy.resource import UNKNOWN, Resource, Secret, plain, secret_texts, texts
@@ -132,8 +133,19 @@ def not_privileged(resource: Resource) -> Iterator[str]:
     elif resource.type in COMMAND_TYPES:
         for name in SCRIPTS:
             script = plain(resource.inputs.get(name))
-            if isinstance(script, str) and _PRIVILEGED.search(script.replace("\\\n", " ")):
+            if isinstance(script, str) and _starts_privileged(script):
                 yield f"{resource.name}: its {name} starts a container with --privileged; {allowed}"
+
+
+# All hosts of a stack have the same scripts, so each text is read once.
+@lru_cache(maxsize=256)
+def _starts_privileged(script: str) -> bool:
+    return _PRIVILEGED.search(script.replace("\\\n", " ")) is not None
+
+
+@lru_cache(maxsize=256)
+def _holds_private_key(script: str) -> bool:
+    return _PRIVATE_KEY.search(script) is not None
 
 
 def no_secret_in_scripts(resource: Resource) -> Iterator[str]:
@@ -151,7 +163,7 @@ def no_secret_in_scripts(resource: Resource) -> Iterator[str]:
             yield (
                 f"{resource.name}: its {name} is a secret, yet a failing command's text is printed; {allowed}"
             )
-        elif _PRIVATE_KEY.search(script):
+        elif _holds_private_key(script):
             yield f"{resource.name}: its {name} holds the text of a private key; {allowed}"
         elif any(secret in script for secret in secrets):
             yield f"{resource.name}: its {name} holds the value of one of its secret inputs; {allowed}"
