@@ -11,7 +11,7 @@ PYTEST = .venv/bin/python -m pytest
 # A word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup bundle lab preview drift destroy test test-unit test-full clean about
+.PHONY: help setup test-tools bundle lab preview drift destroy test test-unit test-full clean about
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ help:  ## list the commands
 
 setup:  ## set up what is missing or has changed (seconds when nothing is)
 	@$(ENGINE) setup $(if $(BUNDLE),--bundle $(call quoted,$(BUNDLE)))
+
+test-tools: setup
+	@$(ENGINE) test-tools
 
 bundle: setup  ## pack it all into one file, for a machine without registries: make setup BUNDLE=FILE
 	@$(ENGINE) bundle $(if $(BUNDLE_IMAGES),--images $(call quoted,$(BUNDLE_IMAGES)))
@@ -37,7 +40,7 @@ drift: setup  ## preview for machines: fails unless all is known to be in sync (
 destroy: setup  ## take down the lab; set-up and caches stay
 	@. ./activate lab && python -m engine.destroy lab --yes --skip-preview
 
-test: setup  ## set up, then run all checks and tests, the lab included
+test: test-tools  ## set up, then run all checks and tests, the lab included
 	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
 	@. ./activate lab && $(PYTEST) tests/conformance -m smoke
 	@. ./activate lab && $(PYTEST) tests/switch -m smoke
@@ -45,7 +48,7 @@ test: setup  ## set up, then run all checks and tests, the lab included
 	@. ./activate lab && $(PYTEST) tests/metal -m smoke
 	@. ./activate lab && $(PYTEST) -x tests/lab -m 'not full'
 
-test-unit: setup  ## run the checks and tests that need no Docker engine
+test-unit: test-tools  ## run the checks and tests that need no Docker engine
 	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
 
 test-full: test  ## run all checks and each table of tests in full

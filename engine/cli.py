@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine import about, bundle_make, clean, docker_engine, setup
+from engine import about, bundle_make, clean, docker_engine, setup, tools
 from engine.dockerd import Dockerd
 from engine.errors import EngineError
 from engine.paths import Checkout
@@ -26,6 +26,11 @@ def _setup(checkout: Checkout, reporter: Reporter, arguments: argparse.Namespace
 def _bundle(checkout: Checkout, reporter: Reporter, arguments: argparse.Namespace) -> None:
     with setup.lock(checkout, reporter):
         bundle_make.run(checkout, reporter, arguments.images)
+
+
+def _test_tools(checkout: Checkout, reporter: Reporter, _: argparse.Namespace) -> None:
+    with setup.lock(checkout, reporter):
+        tools.ensure_for_tests(checkout, reporter)
 
 
 def _about(checkout: Checkout, _: Reporter, __: argparse.Namespace) -> None:
@@ -52,6 +57,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "setup": (_setup, "set up everything that is missing or has changed"),
     "bundle": (_bundle, "pack what set-up needs into one file, for machines without registries"),
     "about": (_about, "say what was chosen, and where each part came from"),
+    "test-tools": (_test_tools, "install the compiler and headers that only the tests need"),
     "docker-start": (_docker_start, "start the Docker engine of this checkout"),
     "docker-stop": (_docker_stop, "stop the Docker engine of this checkout; its data stay"),
     "clean": (_clean, "destroy the lab, then remove all that set-up made"),

@@ -18,6 +18,10 @@ REQUIRED = {"docker": "docker.io", "ssh-keygen": "openssh-client", "openssl": "o
 OWN_ENGINE = {"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2"}
 # Needed where the nodes' image is not in the engine and no registry can be reached to pull its base from.
 BASE_IMAGE = {"mmdebstrap": "mmdebstrap"}
+# What the tests of the image's preload library compile it with; nothing else needs a compiler.
+COMPILER = {"gcc": "gcc", "readelf": "binutils"}
+HEADERS = {"stdlib.h": "libc6-dev", "infiniband/verbs.h": "libibverbs-dev"}
+INCLUDE = Path("/usr/include")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 Which = Callable[[str], str | None]
@@ -69,6 +73,19 @@ def ensure(checkout: Checkout, reporter: Reporter, *, own_engine: bool, base_ima
     else:
         names = ", ".join(found.useful)
         reporter.say("packages", f"not here: {names}; the nodes' base image must then be pulled")
+
+
+def missing_for_tests(which: Which, include: Path) -> list[str]:
+    """Return the packages that the tests need and that are not here: compiler, and headers in `include`."""
+    absent = {package for name, package in HEADERS.items() if not (include / name).exists()}
+    return sorted({*_absent(COMPILER, which).values(), *absent})
+
+
+def ensure_for_tests(checkout: Checkout, reporter: Reporter) -> None:
+    """Install what only the tests need; EngineError names what cannot be installed."""
+    packages = missing_for_tests(shutil.which, INCLUDE)
+    if packages:
+        distro.install(checkout, reporter, packages)
 
 
 def _install(checkout: Checkout, reporter: Reporter, found: Missing) -> None:

@@ -68,6 +68,24 @@ def test_missing_programs(
     assert found.packages == sorted({*required.values(), *useful.values()})
 
 
+@pytest.mark.parametrize(
+    ("programs", "headers", "packages"),
+    [
+        ({"gcc", "readelf"}, ("stdlib.h", "infiniband/verbs.h"), []),
+        ({"gcc", "readelf"}, ("stdlib.h",), ["libibverbs-dev"]),
+        (set(), (), ["binutils", "gcc", "libc6-dev", "libibverbs-dev"]),
+    ],
+)
+def test_what_the_tests_compile_with(
+    tmp_path: Path, programs: set[str], headers: tuple[str, ...], packages: list[str]
+) -> None:
+    for name in headers:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = tools.missing_for_tests(lambda program: program if program in programs else None, tmp_path)
+    assert found == packages
+
+
 def test_a_folder_made_anew_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
     folder, aside = tmp_path / "venv", tmp_path / "engine" / "venv.old"
     for text in ("first", "second"):
