@@ -12,8 +12,8 @@ from engine.plugins.common.resource import Call
 from engine.plugins.common.server import Plugin, serve
 
 
-class RecordedRemote(RemoteCommand):
-    """A remote command whose `create` and `update` count as run."""
+class _CountsAsRun:
+    """A command whose `create` and `update` count as run."""
 
     async def create(self, call: Call, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return new_id(call.name), outputs(inputs, None)
@@ -24,16 +24,12 @@ class RecordedRemote(RemoteCommand):
         return outputs(news, None)
 
 
-class RecordedLocal(LocalCommand):
-    """A local command whose `create` and `update` count as run."""
+class RecordedRemote(_CountsAsRun, RemoteCommand):
+    """A remote command that reaches no host."""
 
-    async def create(self, call: Call, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        return new_id(call.name), outputs(inputs, None)
 
-    async def update(
-        self, call: Call, id_: str, state: dict[str, Any], olds: dict[str, Any], news: dict[str, Any]
-    ) -> dict[str, Any]:
-        return outputs(news, None)
+class RecordedLocal(_CountsAsRun, LocalCommand):
+    """A local command that starts no process."""
 
 
 class Recorder(Plugin):
