@@ -13,58 +13,14 @@ from pulumi_command import local
 from components.caffe2_image import PULL_STEP, Caffe2Image
 from components.context import Cluster, HostContext
 from components.host_step import host_step
+from components.job_containers import REDIS, redis_container, shard_container, shard_name
 from components.made_anew import makes_way
 from facts.checkpoint import CONTAINER
 from facts.containers import differing, image_config
 from facts.job import ContainerState, JobPlan, plan_containers, run_id
 from facts.observe import HostObservation
 from settings import flat
-from settings.docker import GpuRuntime
-from settings.models import Device, Host, Precision, Stack
-
-REDIS = "redis"
-
-
-def shard_name(index: int) -> str:
-    """Return the name of a shard's container."""
-    return f"caffe2-shard-{index}"
-
-
-def trainer_arguments(stack: Stack, shard: int, run: str) -> list[str]:
-    """Return the trainer's own flags for one shard (guide: "Distributed Caffe2 run - sample")."""
-    training = stack.training
-    flags = {
-        "train_data": f"{training.data_path}/train_lmdb",
-        "test_data": f"{training.data_path}/val_lmdb",
-        "run_id": run,
-        "redis_host": str(stack.head.data_address),
-        "redis_port": str(training.redis_port),
-        "num_shards": str(len(stack.shards)),
-        "shard_id": str(shard),
-        "distributed_transport": training.transport.value,
-        "distributed_interfaces": stack.network.data_interface,
-        "num_layers": str(training.num_layers),
-        "batch_size": str(training.batch_size),
-        "epoch_size": str(training.epoch_size),
-        "test_epoch_size": str(training.test_epoch_size),
-        "num_epochs": str(training.num_epochs),
-        "image_size": str(training.image_size),
-        "num_labels": str(training.num_labels),
-        "base_learning_rate": str(training.base_learning_rate),
-    }
-    switches = ["--use_cpu"]
-    if training.device is Device.GPU:
-        # Each shard's container holds one GPU.
-        flags |= {"num_gpus": "1", "dtype": training.dtype.value}
-        switches = ["--float16_compute"] if training.dtype is Precision.FLOAT16 else []
-    return [*switches, *(part for name, value in flags.items() for part in (f"--{name}", value))]
-
-
-def gpu_access(runtime: GpuRuntime, gpu: int) -> dict[str, Any]:
-    """Return the container arguments that give a shard the one GPU of that number and no other."""
-    if runtime is GpuRuntime.CONTAINER_TOOLKIT:
-        return {"gpus": f"device={gpu}"}
-    return {"runtime": "nvidia", "envs": [f"NVIDIA_VISIBLE_DEVICES={gpu}"]}
+from settings.models import Host, Stack
 
 
 def describe(stack: Stack) -> str:
@@ -122,17 +78,17 @@ class TrainingJob(pulumi.ComponentResource):
             )
             for index, (host, _) in enumerate(stack.shards)
         ]
-        self.figures = self._wait(run, shards)
+        started: pulumi.Output[dict[str, Any]] = pulumi.Output.from_input({"run_id": run, "state": "started"})
+        self.figures = self._wait(run, shards) if stack.training.wait else started
         self.register_outputs({"run_id": run, "figures": self.figures})
 
     def _identity(self) -> Mapping[str, object]:
         """Return all that makes this run another run when it changes."""
         stack = self._cluster.stack
         return {
-            "hosts": [[host.name, str(host.data_address)] for host in stack.hosts],
+            "hosts": [host.name for host, _ in stack.shards],
             "image": self._image.tag,
-            "interface": stack.network.data_interface,
-            "training": stack.training.model_dump(mode="json", exclude={"deadline_seconds"}),
+            "shards": [shard_container(stack, index, "") for index in range(len(stack.shards))],
         }
 
     def _engine(self, context: HostContext, ready: pulumi.Resource) -> docker.Provider:
@@ -222,18 +178,8 @@ class TrainingJob(pulumi.ComponentResource):
             name,
             name=REDIS,
             image=self._image.image_id,
-            command=[
-                "redis-server",
-                *("--bind", str(head.data_address)),
-                *("--port", str(stack.training.redis_port)),
-                *("--protected-mode", "no"),
-                *("--save", ""),
-            ],
-            user="redis",
-            network_mode="host",
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
-            restart="unless-stopped",
             labels=self._labels(plan),
+            **redis_container(stack),
             opts=self._container_options(
                 self._cluster.hosts[head.name],
                 engine,
@@ -253,28 +199,13 @@ class TrainingJob(pulumi.ComponentResource):
         after: list[pulumi.Resource],
     ) -> docker.Container:
         stack = self._cluster.stack
-        host, gpu = stack.shards[index]
-        on_gpu = stack.training.device is Device.GPU
-        name = f"{host.name}/{shard_name(index)}"
+        host, _ = stack.shards[index]
         return docker.Container(
-            name,
+            f"{host.name}/{shard_name(index)}",
             name=shard_name(index),
             image=self._image.image_id,
-            command=["rocestack-shard", *trainer_arguments(stack, index, run)],
-            network_mode="host",
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
-            mounts=[
-                docker.ContainerMountArgs(
-                    type="bind",
-                    source=stack.training.data_path,
-                    target=stack.training.data_path,
-                    read_only=True,
-                )
-            ],
-            must_run=False,
-            restart="no",
             labels=self._labels(plan, run_id=run),
-            **(gpu_access(stack.docker.runtime, gpu) if on_gpu else {}),
+            **shard_container(stack, index, run),
             opts=self._container_options(
                 self._cluster.hosts[host.name], engine, shard_name(index), bool(plan.drift), after
             ),

@@ -268,6 +268,12 @@ CONTAINERS: Mapping[str, str] = {
     "runtime": "",
     "restart": "restart policy",
     "labels": "the stack's own; names are shown",
+    "root": "whether its own file system is read-only",
+    "tmpfs": "path and options",
+    "memory": "limit in MiB",
+    "ulimits": "where the stack asks for some",
+    "healthcheck": "command, times and retries, where the stack asks for one",
+    "logs": "driver and options, where the stack asks for some",
 }
 
 

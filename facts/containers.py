@@ -7,7 +7,8 @@ labels, differs by name. Values of the environment are compared and never shown:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # What an engine calls a container without a setting of its own.
@@ -15,13 +16,20 @@ _RUNTIMES = ("", "runc", "io.containerd.runc.v2")
 _NETWORKS = ("", "default", "bridge")
 _NONE = "none"
 _LABELS = "rocestack."
+_MIB = 1024 * 1024
+_NANOSECONDS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+# The name that an engine gives to a volume that nobody named.
+_NO_NAME = re.compile(r"[0-9a-f]{64}")
 # The generation has its own place in the plan (facts/job.py).
 _GENERATION = "rocestack.generation"
 
 KEYS = (
     *("image", "command", "entrypoint", "user", "env", "mounts", "devices", "gpus", "capabilities"),
     *("privileged", "security", "network", "namespaces", "runtime", "restart", "labels"),
+    *("root", "tmpfs", "memory", "ulimits", "healthcheck", "logs"),
 )
+# The engine or the image may have an own default, which is no drift of a container that asks for nothing.
+_IF_ASKED = ("ulimits", "healthcheck", "logs")
 
 
 def differing(
@@ -38,6 +46,8 @@ def differing(
         if image is None and key in ("entrypoint", "user", "env"):
             continue
         one, other = found[key], wanted[key]
+        if key in _IF_ASKED and not other:
+            continue
         if one != other:
             different.append((key, *_shown(key, one, other)))
     return different
@@ -75,6 +85,12 @@ def settings_recorded(inputs: Mapping[str, Any], image: Mapping[str, Any]) -> di
         "runtime": _named(inputs.get("runtime"), _RUNTIMES),
         "restart": _words(inputs.get("restart") or "no"),
         "labels": _pairs(_own_labels({one["label"]: one["value"] for one in inputs.get("labels") or ()})),
+        "root": _root(inputs.get("readOnly")),
+        "tmpfs": _tmpfs(inputs.get("tmpfs")),
+        "memory": _memory(int(inputs.get("memory") or 0)),
+        "ulimits": _ulimits((one["name"], one["soft"], one["hard"]) for one in inputs.get("ulimits") or ()),
+        "healthcheck": _recorded_check(inputs.get("healthcheck") or {}),
+        "logs": _logs(inputs.get("logDriver"), inputs.get("logOpts")),
     }
 
 
@@ -98,6 +114,12 @@ def settings_found(made: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         "runtime": _named(host.get("Runtime"), _RUNTIMES),
         "restart": _words((host.get("RestartPolicy") or {}).get("Name") or "no"),
         "labels": _pairs(_own_labels(config.get("Labels") or {})),
+        "root": _root(host.get("ReadonlyRootfs")),
+        "tmpfs": _tmpfs(host.get("Tmpfs")),
+        "memory": _memory(int(host.get("Memory") or 0) // _MIB),
+        "ulimits": _ulimits((one["Name"], one["Soft"], one["Hard"]) for one in host.get("Ulimits") or ()),
+        "healthcheck": _found_check(config.get("Healthcheck") or {}),
+        "logs": _logs((host.get("LogConfig") or {}).get("Type"), (host.get("LogConfig") or {}).get("Config")),
     }
 
 
@@ -176,6 +198,8 @@ def _recorded_mount(one: Mapping[str, Any]) -> str:
 
 def _found_mount(one: Mapping[str, Any]) -> str:
     source = one.get("Name") if one.get("Type") == "volume" else one.get("Source")
+    if one.get("Type") == "volume" and _NO_NAME.fullmatch(str(source)):
+        source = None
     return _mount(one.get("Type"), source, one.get("Destination"), one.get("RW"))
 
 
@@ -197,3 +221,52 @@ def _found_gpus(one: Mapping[str, Any]) -> str:
     if one.get("DeviceIDs"):
         return f"device={','.join(one['DeviceIDs'])}"
     return "all" if one.get("Count") == -1 else str(one.get("Count"))
+
+
+def _root(read_only: Any) -> tuple[str, ...]:
+    return ("read-only",) if read_only else ("writable",)
+
+
+def _tmpfs(mounted: Any) -> tuple[str, ...]:
+    return tuple(f"{path}:{options}" for path, options in sorted((mounted or {}).items()))
+
+
+def _memory(mib: int) -> tuple[str, ...]:
+    return (f"{mib} MiB",) if mib > 0 else ()
+
+
+def _ulimits(limits: Iterable[tuple[Any, Any, Any]]) -> tuple[str, ...]:
+    return tuple(sorted(f"{name}={int(soft)}:{int(hard)}" for name, soft, hard in limits))
+
+
+def _logs(driver: Any, options: Any) -> tuple[str, ...]:
+    return (str(driver), *_pairs(options or {})) if driver else ()
+
+
+def _recorded_check(check: Mapping[str, Any]) -> tuple[str, ...]:
+    times = [_nanoseconds(check.get(name)) for name in ("interval", "timeout", "startPeriod")]
+    return _check(check.get("tests"), times, check.get("retries"))
+
+
+def _found_check(check: Mapping[str, Any]) -> tuple[str, ...]:
+    times = [int(check.get(name) or 0) for name in ("Interval", "Timeout", "StartPeriod")]
+    return _check(check.get("Test"), times, check.get("Retries"))
+
+
+def _check(words: Any, times: Sequence[int], retries: Any) -> tuple[str, ...]:
+    if not words:
+        return ()
+    interval, timeout, start = (f"{one / 10**9:g}s" for one in times)
+    return (
+        *_words(words),
+        f"interval={interval}",
+        f"timeout={timeout}",
+        f"start={start}",
+        f"retries={int(retries or 0)}",
+    )
+
+
+def _nanoseconds(text: Any) -> int:
+    """Return a duration such as 500ms or 10s, as the program writes it; without one it is 0."""
+    match = re.fullmatch(r"(\d+)(ms|s|m|h)", str(text or "0s"))
+    return int(match[1]) * _NANOSECONDS[match[2]] if match is not None else -1

@@ -55,6 +55,9 @@ def summarise(outputs: Mapping[str, Any]) -> str:
 def _training(figures: Mapping[str, Any], job: str) -> list[str]:
     """Return what was trained, a line per shard with its accuracy after each epoch, and all together."""
     lines = [f"  {'job':<14} {job}"] if job else []
+    if "shards" not in figures:
+        # `wait: false`: what became of it nobody has looked at.
+        return [*lines, f"  {'run':<14} {figures['run_id']}, started; nobody waited for its end"]
     for shard in figures["shards"]:
         epochs = " ".join(f"{one:.2f}" for one in shard["top1_per_epoch"])
         lines.append(

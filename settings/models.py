@@ -12,7 +12,7 @@ from settings.docker import Docker
 from settings.gpu import Apt, Gpu, Reboot
 from settings.ofed import Ofed
 from settings.roce import RoceProfile
-from settings.section import AbsolutePath, InterfaceName, Name, Section, TcpPort
+from settings.section import InterfaceName, Name, Section, TcpPort
 from settings.switch import (
     JumpHost,
     Switch,
@@ -21,6 +21,7 @@ from settings.switch import (
     port_order,
     switch_sections,
 )
+from settings.training import Training
 
 # host:port of a registry, as it stands before the first slash of an image's name.
 RegistryAddress = Annotated[str, Field(pattern=r"^[a-z0-9.-]+:\d{1,5}$")]
@@ -85,52 +86,6 @@ class Image(Section):
         "nvidia/cuda:9.2-cudnn7-devel-ubuntu16.04"
     )
     repository: Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")] = "rocestack/caffe2"
-
-
-class Transport(StrEnum):
-    """How Gloo moves gradients between shards; Debian's Caffe2 knows only `tcp`."""
-
-    TCP = "tcp"
-    IBVERBS = "ibverbs"
-
-
-class Device(StrEnum):
-    """What a shard computes on: the host's processors, or one GPU of its own."""
-
-    CPU = "cpu"
-    GPU = "gpu"
-
-
-class Precision(StrEnum):
-    """The trainer's number format; `float16` is for GPUs and computes in it too."""
-
-    FLOAT = "float"
-    FLOAT16 = "float16"
-
-
-class Training(Section):
-    """The distributed job; names and meanings follow the trainer's own flags.
-
-    `shards_per_host` containers run on each host, each with one GPU where `device` is `gpu`. `epoch_size`
-    counts images over all shards, `batch_size` is per shard, `test_epoch_size` counts images over all
-    shards. `deadline_seconds` ends a job that hangs.
-    """
-
-    transport: Transport = Transport.TCP
-    device: Device = Device.CPU
-    dtype: Precision = Precision.FLOAT
-    shards_per_host: Annotated[int, Field(ge=1, le=16)] = 1
-    redis_port: TcpPort = 5555
-    data_path: AbsolutePath = "/data"
-    num_layers: int = Field(default=18)
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
-    epoch_size: Annotated[int, Field(ge=1)] = 640
-    test_epoch_size: Annotated[int, Field(ge=1)] = 384
-    num_epochs: Annotated[int, Field(ge=1, le=1000)] = 4
-    image_size: Annotated[int, Field(ge=32, le=256)] = 64
-    num_labels: Annotated[int, Field(ge=2, le=100_000)] = 8
-    base_learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.01
-    deadline_seconds: Annotated[int, Field(ge=60, le=604_800)] = 1800
 
 
 class Lab(Section):

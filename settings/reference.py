@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -73,7 +73,15 @@ def _type(annotation: Any) -> str:
     plain = _plain(annotation)
     if isinstance(plain, type) and issubclass(plain, Enum):
         return "choice"
-    names = {str: "text", int: "whole number", float: "number", SecretStr: "secret text"}
+    if get_origin(plain) is Literal:
+        return "choice"
+    names = {
+        str: "text",
+        bool: "true or false",
+        int: "whole number",
+        float: "number",
+        SecretStr: "secret text",
+    }
     return names.get(plain, getattr(plain, "__name__", str(plain)).replace("IPv4", "IPv4 "))
 
 
@@ -81,6 +89,8 @@ def _allowed(field: FieldInfo) -> str:
     plain = _plain(field.annotation)
     if isinstance(plain, type) and issubclass(plain, Enum):
         return ", ".join(f"`{one.value}`" for one in plain)
+    if get_origin(plain) is Literal:
+        return ", ".join(f"`{one}`" for one in get_args(plain))
     inner = get_args(field.annotation)
     metadata = [*field.metadata, *(one for part in inner for one in getattr(part, "__metadata__", ()))]
     signs = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
@@ -98,6 +108,8 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None:
         return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return f"`{value.value if isinstance(value, Enum) else value}`"
 
 

@@ -12,23 +12,12 @@ from typing import Any
 
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import OLDEST_DRIVER, Gpu, GpuDriver
-from settings.models import (
-    Access,
-    Device,
-    Host,
-    Image,
-    ImageFlavour,
-    Lab,
-    Network,
-    Precision,
-    Registry,
-    Training,
-    Transport,
-)
+from settings.models import Access, Host, Lab, Network, Registry
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
 from settings.switch import switch_sections
 from settings.switch_rules import SWITCH_RULES, One, Several, switch_login
+from settings.training_rules import TRAINING_RULES
 
 Sections = Mapping[str, Any]
 
@@ -90,63 +79,6 @@ def _container_subnet_size(hosts: tuple[Host, ...]) -> Iterable[Problem]:
                 str(host.container_subnet),
                 "is too small for Docker's bridge; allowed is /28 or larger",
             )
-
-
-def _epoch_feeds_all_shards(hosts: tuple[Host, ...], training: Training) -> Iterable[Problem]:
-    for field in ("epoch_size", "test_epoch_size"):
-        least = training.batch_size * len(hosts) * training.shards_per_host
-        size = getattr(training, field)
-        if size < least:
-            yield Problem(
-                f"training.{field}",
-                size,
-                f"is less than one batch per shard; allowed is at least batch_size * shards = {least}",
-            )
-
-
-def _known_depth(training: Training) -> Iterable[Problem]:
-    depths = (18, 34, 50, 101, 152, 200)
-    if training.num_layers not in depths:
-        allowed = ", ".join(str(depth) for depth in depths)
-        yield Problem("training.num_layers", training.num_layers, f"is no ResNet depth; allowed: {allowed}")
-
-
-def _training_has_its_hardware(
-    training: Training, gpu: Gpu, docker: Docker, image: Image
-) -> Iterable[Problem]:
-    source = image.flavour is ImageFlavour.SOURCE
-    if training.transport is Transport.IBVERBS and not source:
-        yield Problem(
-            "training.transport",
-            training.transport.value,
-            "is not in Debian's Caffe2; allowed with image.flavour debian: tcp",
-        )
-    if training.device is Device.CPU:
-        if training.shards_per_host > 1:
-            yield Problem(
-                "training.shards_per_host",
-                training.shards_per_host,
-                "is for shards with a GPU each; allowed with training.device cpu: 1",
-            )
-        if training.dtype is Precision.FLOAT16:
-            yield Problem(
-                "training.dtype", training.dtype.value, "is for GPUs; allowed with training.device cpu: float"
-            )
-        return
-    needed = (
-        (gpu.driver is GpuDriver.NONE, "needs an NVIDIA driver: set gpu.driver to local-repo or repo"),
-        (docker.runtime is GpuRuntime.NONE, "needs docker.runtime nvidia-docker or container-toolkit"),
-        (not source, "needs image.flavour source: Debian's Caffe2 knows no GPU"),
-    )
-    for missing, message in needed:
-        if missing:
-            yield Problem("training.device", training.device.value, message)
-    if gpu.count is not None and training.shards_per_host > gpu.count:
-        yield Problem(
-            "training.shards_per_host",
-            training.shards_per_host,
-            f"is more than a host has GPUs; allowed is at most gpu.count = {gpu.count}",
-        )
 
 
 def _docker_has_its_sources(docker: Docker, gpu: Gpu, lab: Lab | None) -> Iterable[Problem]:
@@ -266,9 +198,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("hosts",), _container_subnet_size),
     *SWITCH_RULES,
     (("hosts", "network"), _addresses_in_subnet),
-    (("hosts", "training"), _epoch_feeds_all_shards),
-    (("training",), _known_depth),
-    (("training", "gpu", "docker", "image"), _training_has_its_hardware),
+    *TRAINING_RULES,
     (("docker", "gpu", "lab"), _docker_has_its_sources),
     (("gpu", "lab"), _driver_has_its_source),
     (("ofed", "lab"), _ofed_has_its_sources),

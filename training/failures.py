@@ -55,6 +55,32 @@ _TEXTS = (
         "{0}.",
         "Remove the data path on each host and run `pulumi up` again.",
     ),
+    _known(
+        r"rocestack-shard: error 95: (.*)",
+        "{0}.",
+        "Run `pulumi up` again: the data set is made anew where it is not as it was made.",
+    ),
+    _known(
+        r"rocestack-shard: error 96: (.*)",
+        "{0}.",
+        "See `show_gids` or /sys/class/infiniband on that host: the card must be up with the data address, "
+        "and `rocestack:training` rdma_device, gid_index and rdma_nodes must fit it where they are set.",
+    ),
+    _known(
+        r"rocestack-shard: error 97: (.*)",
+        "{0}.",
+        "Build the image anew; every flavour brings the library.",
+    ),
+    _known(
+        r"rocestack-verbs: error: (.*)",
+        "Our library for verbs refused: {0}.",
+        "See `rocestack:training` gid_index and ack_timeout, and the GID table of the card on that host.",
+    ),
+    _known(
+        r"object '(\S*librocestack_verbs\.so)' from LD_PRELOAD cannot be preloaded",
+        "The loader could not load {0}, so the traffic would not be marked.",
+        "Build the image anew; the library must be built with that image's own libraries.",
+    ),
     _known(r"rocestack-shard: error \d+: (.*)", "{0}.", "See the job's settings under `rocestack:training`."),
     _known(
         r"Value at (\S+) was already set",
@@ -87,6 +113,11 @@ _TEXTS = (
         "Is the data set on this host, under `rocestack:training` data_path, and mounted into the container?",
     ),
     _known(
+        r"\*\*\* SIGBUS ",
+        "The training data was cut off while it was read.",
+        "Somebody changed the LMDB, or its disk has faults; run `pulumi up` again, which makes it anew.",
+    ),
+    _known(
         r"Unable to find address for: (\S+)",
         "The container has no address on the interface {0}.",
         "Set `rocestack:network` data_interface to the interface that holds the data address.",
@@ -112,6 +143,21 @@ _TEXTS = (
         "See `show_gids`: the index must be RoCE v2 with the data address, on every host.",
     ),
     _known(
+        r"ibverbs/pair\.cc:\d+\] rv == 0\. 38 vs 0",
+        "Our library for verbs does not find the RDMA library in this image.",
+        "Build the image anew; the library must be linked against libibverbs.",
+    ),
+    _known(
+        r"wc->status == IBV_WC_SUCCESS\. 9 vs 0",
+        "A packet was sent again although it had arrived.",
+        "Raise `rocestack:training` ack_timeout (Gloo's own is 14, which is 67 ms).",
+    ),
+    _known(
+        r"wc->status == IBV_WC_SUCCESS\. (?:4|8|10) vs 0",
+        "The RDMA card may not reach the memory that it was given.",
+        "With GPU memory the module nv_peer_mem or nvidia_peermem must be loaded on each host.",
+    ),
+    _known(
         r"wc->status == IBV_WC_SUCCESS\. (?:5|12) vs 0",
         "RDMA packets to another shard get no answer.",
         "Check the GID index, the MTU and the path between the hosts: `ib_write_bw -R` must work there.",
@@ -119,7 +165,27 @@ _TEXTS = (
     _known(
         r"wc->status == IBV_WC_SUCCESS\. (\d+) vs 0",
         "An RDMA transfer failed with work completion status {0}.",
-        "See `ibv_wc_status` for the number; with GPU memory, the peer memory module must be loaded.",
+        "See `ibv_wc_status` for the number, and the RDMA card's counters on both hosts.",
+    ),
+    _known(
+        r"CUDA driver version is insufficient for CUDA runtime version",
+        "The host's NVIDIA driver is too old for this image's CUDA.",
+        "Raise `rocestack:gpu` version, or build the image on an older `rocestack:image` base.",
+    ),
+    _known(
+        r"no CUDA-capable device is detected|NumCudaDevices\(\).*> 0",
+        "The container sees no GPU.",
+        "See `nvidia-smi` on the host, and `rocestack:docker` runtime.",
+    ),
+    _known(
+        r"no kernel image is available for execution on the device",
+        "This image's Caffe2 was not built for the host's GPUs.",
+        "Build it with their compute capability (CUDA_ARCH_BIN).",
+    ),
+    _known(
+        r"CUDA error: out of memory|cudaErrorMemoryAllocation|error == cudaSuccess\. 2 vs 0",
+        "The GPU's memory is too small for this batch.",
+        "Lower `rocestack:training` batch_size or image_size, or use float16.",
     ),
     _known(
         r"FP16MomentumSGDUpdate|c10::Half",
@@ -141,7 +207,11 @@ _TEXTS = (
         "An epoch is smaller than one step of all shards.",
         "Set `rocestack:training` epoch_size to at least batch_size times the number of shards.",
     ),
-    _known(r"No space left on device", "The host's disk is full.", "Free space on it, then run `pulumi up`."),
+    _known(
+        r"No space left on device|fwrite\(.*\) == value_len\. \d+ vs \d+",
+        "The disk of the host's Docker engine is full.",
+        "Free space on it (`docker system df` tells what takes it), then run `pulumi up`.",
+    ),
     _known(
         r"ModuleNotFoundError: No module named '(\S+)'",
         "The image lacks the Python module {0}.",
@@ -173,10 +243,18 @@ _TEXTS = (
 )
 
 _STATUSES = {
+    78: Failure(
+        "Our library for verbs refused its settings.",
+        "See its line in the log, which begins with rocestack-verbs.",
+    ),
     125: Failure("Docker could not start the container.", "See `docker inspect` of it on that host."),
     126: Failure("The image's start program cannot be run.", "Build the image anew."),
     127: Failure("The image lacks the start program.", "Build the image anew; this is not one of ours."),
     134: Failure("The trainer aborted on an error in native code.", "See the log's last lines."),
+    135: Failure(
+        "A file that the trainer reads was cut off under it.",
+        "See the training data and its disk on that host.",
+    ),
     137: Failure("It was killed from outside.", "Somebody or the kernel killed it; see dmesg on that host."),
     139: Failure(
         "The trainer crashed in native code.", "See the log's last lines; is the CPU or RAM faulty?"

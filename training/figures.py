@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean
 
 from training.log import ShardResult
-from training.request import WaitRequest
+from training.request import Shard, WaitRequest
+
+VERBS = "ibverbs"
 
 
 class FiguresError(Exception):
     """The shards ended well, but what they report is not the job that was asked for."""
+
+
+def unmarked(shard: Shard) -> str:
+    """Return the sentence on a shard that trains over verbs without our library."""
+    return (
+        f"{str(shard).capitalize()} trains over ibverbs without a line of our library for verbs, so its "
+        "packets may bear the wrong GID and no DSCP, and pass the lossless queue by."
+    )
 
 
 def check(request: WaitRequest, results: Mapping[int, ShardResult]) -> None:
@@ -32,11 +42,16 @@ def check(request: WaitRequest, results: Mapping[int, ShardResult]) -> None:
                 f"{str(shard).capitalize()} trained over {result.transport} on {result.interface}, "
                 f"not over {request.transport} on {request.interface}."
             )
+        if result.transport == VERBS and result.verbs is None and len(request.shards) > 1:
+            raise FiguresError(unmarked(shard))
         busiest = result.busiest
-        if len(request.shards) > 1 and (busiest is None or busiest.device != request.interface):
+        # Software RDMA has no counters of its own: then all of its packets are the interface's.
+        wanted = {request.interface, result.device} if result.transport == VERBS else {request.interface}
+        among = {one.host for one in request.shards}
+        if len(among) > 1 and (busiest is None or busiest.device not in wanted):
             moved = "no device" if busiest is None else f"{busiest.device} ({busiest.sent} bytes sent)"
             raise FiguresError(
-                f"{str(shard).capitalize()} should move its data over {request.interface}, "
+                f"{str(shard).capitalize()} should move its data over {' or '.join(sorted(wanted))}, "
                 f"but the busiest device was {moved}."
             )
 
@@ -51,8 +66,10 @@ def render(request: WaitRequest, results: Mapping[int, ShardResult]) -> str:
         "run_id": request.run_id,
         "shards": [
             {
-                "bytes_received": _moved(result, request.interface)[0],
-                "bytes_sent": _moved(result, request.interface)[1],
+                "bytes_received": _moved(result)[0],
+                "bytes_sent": _moved(result)[1],
+                "device": result.device,
+                "gid_index": result.gid_index,
                 "final_top1": _round(result.epochs[-1].top1),
                 "host": shard.host,
                 "images_per_second": _round(result.images_per_second),
@@ -68,9 +85,10 @@ def render(request: WaitRequest, results: Mapping[int, ShardResult]) -> str:
     return json.dumps(figures, indent=2, sort_keys=True)
 
 
-def _moved(result: ShardResult, device: str) -> tuple[int, int]:
-    rows: Sequence[tuple[int, int]] = [(t.received, t.sent) for t in result.traffic if t.device == device]
-    return rows[0] if rows else (0, 0)
+def _moved(result: ShardResult) -> tuple[int, int]:
+    """Return what the shard's device received and sent; where it has no counters, what its interface did."""
+    by_device = {one.device: (one.received, one.sent) for one in result.traffic}
+    return by_device.get(result.device, by_device.get(result.interface, (0, 0)))
 
 
 def _round(value: float) -> float:

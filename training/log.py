@@ -10,6 +10,7 @@ from statistics import fmean, harmonic_mean
 
 _MARK = "rocestack-shard: "
 _CSV = "rocestack-csv: "
+_VERBS = "rocestack-verbs: set "
 _FIELD = re.compile(r"(\w+)=(\S*)")
 _ITERATION = re.compile(
     r"Finished iteration (?P<number>\d+)/(?P<count>\d+) of epoch (?P<epoch>\d+)"
@@ -30,6 +31,14 @@ class Iteration:
     number: int
     count: int
     rate: float
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What follows a step: its training loss, and the share of its images that were labelled right."""
+
+    loss: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -56,21 +65,33 @@ class ShardResult:
     """What a finished shard reports of itself.
 
     `images_per_second` is the images of all steps divided by the time in them. `transport` and `interface`
-    are what the trainer was told; `traffic` is what the devices really moved.
+    are what the shard was told, `device` is what the trainer used for it (over ibverbs the RDMA device), and
+    `gid_index` its GID there (None over tcp); `traffic` is what the devices really moved. `verbs` is what our
+    library for verbs says that it set (None: it was not there).
     """
 
     run_id: str
     shard: int
     transport: str
     interface: str
+    device: str
+    gid_index: int | None
+    verbs: str | None
     epochs: tuple[EpochResult, ...]
     images_per_second: float
     traffic: tuple[Traffic, ...]
 
     @property
     def busiest(self) -> Traffic | None:
-        """The device that moved the most bytes, or None without any."""
-        return max(self.traffic, key=lambda t: t.received + t.sent, default=None)
+        """The device that moved the most bytes, or None without any.
+
+        RDMA goes past the kernel's counters, so over ibverbs the RDMA ports count; without any (software RDMA
+        has no such counters, and all of its packets are the interface's) the network devices do. The loopback
+        device joins shards of one host and never two hosts.
+        """
+        ports = [one for one in self.traffic if one.kind == "rdma" and self.transport == "ibverbs"]
+        devices = [one for one in self.traffic if one.kind == "net" and one.device != "lo"]
+        return max(ports or devices, key=lambda one: one.received + one.sent, default=None)
 
 
 def parse_iteration(line: str) -> Iteration | None:
@@ -86,12 +107,24 @@ def parse_iteration(line: str) -> Iteration | None:
     )
 
 
+def parse_loss(line: str) -> Loss | None:
+    """Return the loss that `line` reports, or None if it reports none."""
+    match = _LOSS.search(line)
+    return None if match is None else Loss(float(match["loss"]), float(match["accuracy"]))
+
+
+def parse_verbs(line: str) -> str | None:
+    """Return what our library for verbs says in `line` that it set, or None if it says no such thing."""
+    return line.removeprefix(_VERBS) if line.startswith(_VERBS) else None
+
+
 def parse_shard(lines: Sequence[str]) -> ShardResult:
     """Return the result in a finished shard's output.
 
     Raises LogError if the output lacks its start, its steps or its CSV rows, or if these do not fit.
     """
-    start = _marked(lines, "start")
+    # A log that was cut at its limit has lost its first lines; the last one tells the same.
+    start = [*_marked(lines, "start"), *_marked(lines, "end")]
     if not start:
         raise LogError("its output lacks the line that rocestack-shard starts with")
     iterations = [step for line in lines if (step := parse_iteration(line)) is not None]
@@ -106,6 +139,9 @@ def parse_shard(lines: Sequence[str]) -> ShardResult:
             shard=int(start[0]["shard"]),
             transport=start[0]["transport"],
             interface=start[0]["interface"],
+            device=start[0].get("device", start[0]["interface"]),
+            gid_index=int(start[0]["gid_index"]) if "gid_index" in start[0] else None,
+            verbs=next((said for line in lines if (said := parse_verbs(line)) is not None), None),
             epochs=epochs,
             images_per_second=harmonic_mean([step.rate for step in iterations]),
             traffic=tuple(
@@ -128,14 +164,18 @@ def _epochs(lines: Sequence[str]) -> tuple[EpochResult, ...]:
         line.removeprefix(_CSV) for line in lines if line.startswith(_CSV) and not line.startswith(_CSV + "#")
     ]
     losses = _losses(lines)
+    whole = bool(_marked(lines, "start"))
     try:
         return tuple(
             EpochResult(
-                epoch=int(row["epoch"]),
-                top1=float(row["top1_test_accuracy"]),
-                loss=fmean(losses[int(row["epoch"])]),
+                epoch=epoch,
+                # The trainer of the guide's days has another name for it.
+                top1=float(row.get("top1_test_accuracy") or row["test_accuracy"]),
+                # Where a cut log has lost an epoch's steps, its row still has the loss of the last one.
+                loss=fmean(losses[epoch] if whole or epoch in losses else [float(row["loss"])]),
             )
             for row in csv.DictReader(rows)
+            for epoch in [int(row["epoch"])]
         )
     except (KeyError, TypeError, ValueError) as error:
         raise LogError(f"its CSV file cannot be read ({error})") from error
@@ -147,9 +187,9 @@ def _losses(lines: Iterable[str]) -> dict[int, list[float]]:
     epoch = None
     for line in lines:
         step = parse_iteration(line)
-        loss = _LOSS.search(line)
+        loss = parse_loss(line)
         if step is not None:
             epoch = step.epoch
         elif loss is not None and epoch is not None:
-            losses.setdefault(epoch, []).append(float(loss["loss"]))
+            losses.setdefault(epoch, []).append(loss.loss)
     return losses

@@ -10,13 +10,25 @@ from typing import Protocol
 
 from training import figures
 from training.failures import Failure, explain
-from training.log import Iteration, LogError, ShardResult, parse_iteration, parse_shard
+from training.log import (
+    Iteration,
+    LogError,
+    Loss,
+    ShardResult,
+    parse_iteration,
+    parse_loss,
+    parse_shard,
+    parse_verbs,
+)
 from training.remote import Answer, HostLost, HostRefused
 from training.request import Shard, WaitRequest
 
 Say = Callable[[str], None]
 
 _LAST_LINES = 15
+_LAST_LINES_OF_OTHERS = 3
+# A line at least this often from each shard whose epochs are long.
+_SAY_EACH_S = 30.0
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 _STOP_S = 60.0
@@ -53,12 +65,21 @@ class State:
 
 @dataclass
 class _Watched:
-    """A shard while it is watched: its output so far, and its end once it has one."""
+    """A shard while it is watched: its output so far, and its end once it has one.
+
+    `said` and `said_at` are the last step that was told and when, `lost` why its host does not answer now,
+    `verbs` whether our library has spoken, `stopped` how it ended after we stopped it.
+    """
 
     shard: Shard
     lines: list[str] = field(default_factory=list)
+    step: Iteration | None = None
     said: tuple[int, int] = (-1, 0)
+    said_at: float = 0.0
+    lost: str = ""
+    verbs: bool = False
     end: State | None = None
+    stopped: State | None = None
 
     def failed(self) -> bool:
         return self.end is not None and self.end.exit_status != 0
@@ -68,15 +89,20 @@ class _Watched:
         return explain(self.lines, self.end.exit_status, out_of_memory=self.end.out_of_memory)
 
 
-async def wait_for_job(request: WaitRequest, hosts: Mapping[str, Docker], say: Say) -> str:
+async def wait_for_job(
+    request: WaitRequest, hosts: Mapping[str, Docker], say: Say, *, grace_s: float = _GRACE_S
+) -> str:
     """Wait for all shards of `request` and return the job's figures as JSON.
 
-    `hosts` maps each host's name to its docker; `say` gets progress lines. Raises JobFailed when a shard
+    `hosts` maps each host's name to its docker; `say` gets progress lines; `grace_s` is how long the others
+    have to end by themselves after one that fell because of another. Raises JobFailed when a shard
     fails, cannot be watched, or the deadline passes; the shards that still run are then stopped.
     Cancelled, it leaves them running.
     """
     watched = [_Watched(shard) for shard in request.shards]
-    tasks = [asyncio.create_task(_watch(one, hosts[one.shard.host], say)) for one in watched]
+    # One shard alone has no peer, so nothing is set.
+    marked = request.transport == figures.VERBS and len(watched) > 1
+    tasks = [asyncio.create_task(_watch(one, hosts[one.shard.host], say, marked=marked)) for one in watched]
     try:
         async with asyncio.timeout(request.deadline_s):
             for task in asyncio.as_completed(tasks):
@@ -84,7 +110,7 @@ async def wait_for_job(request: WaitRequest, hosts: Mapping[str, Docker], say: S
                 if any(one.failed() for one in watched):
                     break
             if any(one.failed() for one in watched):
-                await _let_the_cause_end(watched, tasks)
+                await _let_the_cause_end(watched, tasks, grace_s)
         trouble = None
     except TimeoutError:
         trouble = (
@@ -98,6 +124,11 @@ async def wait_for_job(request: WaitRequest, hosts: Mapping[str, Docker], say: S
             f"The container of {error.shard} is not on its host any more.\n"
             "Hint: run `pulumi up` again; it makes the job anew."
         )
+    except _Unmarked as error:
+        trouble = (
+            f"{figures.unmarked(error.shard)}\n"
+            "Hint: build the image anew; its checks say whether the library is in it and can be loaded."
+        )
     finally:
         for task in tasks:
             task.cancel()
@@ -108,11 +139,13 @@ async def wait_for_job(request: WaitRequest, hosts: Mapping[str, Docker], say: S
     raise JobFailed(_report(watched, trouble))
 
 
-async def _let_the_cause_end(watched: list[_Watched], tasks: list[asyncio.Task[None]]) -> None:
+async def _let_the_cause_end(
+    watched: list[_Watched], tasks: list[asyncio.Task[None]], grace_s: float
+) -> None:
     """Give the others a moment to end by themselves while only shards that fell because of another did."""
     pending = {task for task in tasks if not task.done()}
     loop = asyncio.get_running_loop()
-    end = loop.time() + _GRACE_S
+    end = loop.time() + grace_s
     while pending and loop.time() < end and all(one.failure().consequence for one in watched if one.failed()):
         _, pending = await asyncio.wait(
             pending, timeout=end - loop.time(), return_when=asyncio.FIRST_COMPLETED
@@ -121,6 +154,14 @@ async def _let_the_cause_end(watched: list[_Watched], tasks: list[asyncio.Task[N
 
 class _Gone(Exception):
     """The container does not exist."""
+
+    def __init__(self, shard: Shard) -> None:
+        super().__init__(str(shard))
+        self.shard = shard
+
+
+class _Unmarked(Exception):
+    """The shard trains over verbs without our library."""
 
     def __init__(self, shard: Shard) -> None:
         super().__init__(str(shard))
@@ -139,8 +180,11 @@ async def inspect(docker: Docker, container: str) -> State | None:
         raise HostLost(f"docker says: {answer.text.strip()}") from error
 
 
-async def _watch(one: _Watched, docker: Docker, say: Say) -> None:
-    """Follow a shard until it has ended; a host that is lost for a while is asked again."""
+async def _watch(one: _Watched, docker: Docker, say: Say, *, marked: bool) -> None:
+    """Follow a shard until it has ended; a host that is lost for a while is asked again.
+
+    `marked`: the shard's library for verbs must have spoken before the first step.
+    """
     pause = _FIRST_PAUSE_S
     lost = ""
     while True:
@@ -150,7 +194,10 @@ async def _watch(one: _Watched, docker: Docker, say: Say) -> None:
             async for line in docker.follow(one.shard.container):
                 lines.append(line)
                 one.lines = lines
-                _say_progress(one, parse_iteration(line), say)
+                one.lost = ""
+                _take(one, line, say)
+                if marked and one.step is not None and not one.verbs:
+                    raise _Unmarked(one.shard)
                 pause = _FIRST_PAUSE_S
             state = await inspect(docker, one.shard.container)
             if state is None:
@@ -160,20 +207,41 @@ async def _watch(one: _Watched, docker: Docker, say: Say) -> None:
                 say(f"{one.shard}: ended with exit status {state.exit_status}")
                 return
         except HostLost as error:
-            if str(error) != lost:
-                lost = str(error)
+            one.lost = str(error)
+            if one.lost != lost:
+                lost = one.lost
                 say(f"{one.shard}: {error}; trying again")
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
-def _say_progress(one: _Watched, step: Iteration | None, say: Say) -> None:
-    """Say a step twice an epoch, in its middle and at its end, and never again after a reconnection."""
-    if step is None or step.number not in (step.count // 2, step.count):
+def _take(one: _Watched, line: str, say: Say) -> None:
+    """Note what a line says; the loss comes right after its step."""
+    step, loss = parse_iteration(line), parse_loss(line)
+    if step is not None:
+        one.step = step
+    elif loss is not None and one.step is not None:
+        _say_progress(one, one.step, loss, say)
+    elif parse_verbs(line) is not None:
+        one.verbs = True
+
+
+def _say_progress(one: _Watched, step: Iteration, loss: Loss, say: Say) -> None:
+    """Say a step in the middle and at the end of an epoch, and now and then in a long one.
+
+    None is said again after a reconnection.
+    """
+    now = asyncio.get_running_loop().time()
+    if one.said_at == 0.0:
+        one.said_at = now
+    due = step.number in (step.count // 2, step.count) or now - one.said_at >= _SAY_EACH_S
+    if not due or (step.epoch, step.number) <= one.said:
         return
-    if (step.epoch, step.number) > one.said:
-        one.said = (step.epoch, step.number)
-        say(f"{one.shard}: epoch {step.epoch + 1}, step {step.number}/{step.count}, {step.rate:.1f} images/s")
+    one.said, one.said_at = (step.epoch, step.number), now
+    say(
+        f"{one.shard}: epoch {step.epoch + 1}, step {step.number}/{step.count}, {step.rate:.1f} images/s, "
+        f"loss {loss.loss:.3f}, accuracy {loss.accuracy:.2f}"
+    )
 
 
 async def _settle(one: _Watched, docker: Docker, say: Say) -> None:
@@ -192,18 +260,23 @@ async def _settle(one: _Watched, docker: Docker, say: Say) -> None:
             answer = await docker.run("stop", "--time", "10", one.shard.container)
             if answer.status == 0:
                 say(f"{one.shard}: stopped")
+                one.stopped = await inspect(docker, one.shard.container)
             else:
                 say(f"{one.shard}: could not be stopped: {answer.text.strip()}")
     except (HostLost, HostRefused, TimeoutError) as error:
-        say(f"{one.shard}: could not be stopped: {error or 'no answer in time'}")
+        one.lost = str(error) or "no answer in time"
+        say(f"{one.shard}: could not be stopped: {one.lost}")
 
 
 def _report(watched: list[_Watched], trouble: str | None) -> str:
-    """Return the whole message: the cause first, then its log, then the other shards that failed."""
+    """Return the whole message: the cause and its log first, then how each other shard ended."""
     failed = [one for one in watched if one.failed()]
     # A shard that fell because of another is never the cause while one fell by itself.
     failed.sort(key=lambda one: one.failure().consequence)
     parts = [trouble] if trouble is not None else []
+    lost = [one for one in watched if one.lost and not one.failed()]
+    if failed and failed[0].failure().consequence:
+        parts += [_lost(one) for one in lost]
     for place, one in enumerate(failed):
         assert one.end is not None  # `failed` has only ended ones
         failure = one.failure()
@@ -212,14 +285,38 @@ def _report(watched: list[_Watched], trouble: str | None) -> str:
         )
         if place == 0:
             parts += [f"Hint: {failure.hint}", f"The last lines of its log ({one.shard.container}):"]
-            parts += [f"  {line}" for line in [*filter(_tells, one.lines)][-_LAST_LINES:]]
+        parts += _last(one, _LAST_LINES_OF_OTHERS if place else _LAST_LINES)
+    for one in watched:
+        if not one.failed():
+            parts += [_other(one), *_last(one, _LAST_LINES_OF_OTHERS)]
     return "\n".join(parts)
+
+
+def _lost(one: _Watched) -> str:
+    return (
+        f"{str(one.shard).capitalize()} is on a host that does not answer: {one.lost}.\n"
+        "Hint: is that host up, and does it answer over SSH? Its shard may still run there."
+    )
+
+
+def _other(one: _Watched) -> str:
+    """Return how a shard that did not fail by itself ended."""
+    name = str(one.shard).capitalize()
+    if one.end is not None:
+        return f"{name} ended with exit status {one.end.exit_status}."
+    if one.stopped is not None:
+        return f"{name} was stopped (exit status {one.stopped.exit_status})."
+    return f"{name} could not be looked after: {one.lost or 'its container is gone'}."
+
+
+def _last(one: _Watched, count: int) -> list[str]:
+    return [f"  {line}" for line in [*filter(_tells, one.lines)][-count:]]
 
 
 def _tells(line: str) -> bool:
     """Whether a line helps a person: not figures, counters or the frames of native code."""
     return line.strip() != "" and not line.startswith(
-        ("rocestack-csv:", "rocestack-shard: traffic", "frame #")
+        ("rocestack-csv:", "rocestack-shard: traffic", "frame #", "    @ ")
     )
 
 

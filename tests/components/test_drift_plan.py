@@ -108,11 +108,26 @@ def test_a_container_that_was_made_anew_by_hand_is_replaced(applied: Program) ->
     labels = {one["label"]: one["value"] for one in redis["labels"]}
     made = {
         "image": IMAGE_ID,
-        "config": {"Cmd": redis["command"], "User": "redis", "Labels": labels, "Env": ["A=1"]},
+        "config": {
+            "Cmd": redis["command"],
+            "User": "redis",
+            "Labels": labels,
+            "Env": ["A=1"],
+            "Healthcheck": {
+                "Test": redis["healthcheck"]["tests"],
+                "Interval": 2 * 10**9,
+                "Timeout": 3 * 10**9,
+                "Retries": 5,
+            },
+        },
         "host": {
             "NetworkMode": "host",
             "CapDrop": ["ALL"],
             "RestartPolicy": {"Name": "unless-stopped"},
+            "ReadonlyRootfs": True,
+            "SecurityOpt": ["no-new-privileges:true"],
+            "Memory": 256 * 2**20,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "4m", "max-file": "2"}},
         },
     }
     for env, drifts in (([], False), (["A=1"], True)):

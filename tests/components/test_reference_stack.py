@@ -77,13 +77,14 @@ def test_32_shards_have_a_gpu_each(program: Program) -> None:
         host = HOSTS[index // 4]
         shard = program.by_name[f"{host}/caffe2-shard-{index}"]
         assert shard.inputs["runtime"] == "nvidia"
-        places.append((host, *shard.inputs["envs"]))
+        envs = dict(one.split("=") for one in shard.inputs["envs"])
+        places.append((host, envs["NVIDIA_VISIBLE_DEVICES"]))
         flags = _flags(program, shard.name)
         assert (flags["--shard_id"], flags["--num_shards"], flags["--num_gpus"]) == (str(index), "32", "1")
         assert not shard.inputs.get("privileged")
     assert len(set(places)) == 32
     assert set(Counter(host for host, _ in places).values()) == {4}
-    assert {visible for _, visible in places} == {f"NVIDIA_VISIBLE_DEVICES={gpu}" for gpu in range(4)}
+    assert {visible for _, visible in places} == {"0", "1", "2", "3"}
 
 
 def test_the_trainer_gets_the_sample_runs_numbers(program: Program) -> None:
@@ -97,6 +98,28 @@ def test_the_trainer_gets_the_sample_runs_numbers(program: Program) -> None:
         "image_size": "256",
     }
     assert (flags["--dtype"], flags["--distributed_transport"]) == ("float16", "ibverbs")
+
+
+def test_the_shards_over_rdma_get_what_it_needs_and_no_more(program: Program) -> None:
+    shard = program.by_name["clx-mld-45/caffe2-shard-16"].inputs
+    assert shard["capabilities"] == {"adds": ["IPC_LOCK"], "drops": ["ALL"]}
+    assert shard["ulimits"] == [{"name": "memlock", "soft": -1, "hard": -1}]
+    assert [(one["hostPath"], one["permissions"]) for one in shard["devices"]] == [
+        ("/dev/infiniband/uverbs0", "rw"),
+        ("/dev/infiniband/rdma_cm", "rw"),
+    ]
+    envs = dict(one.split("=") for one in shard["envs"])
+    assert {name: value for name, value in envs.items() if name.startswith("ROCESTACK_")} == {
+        "ROCESTACK_BARRIER_SECONDS": "300",
+        "ROCESTACK_DATA_ADDRESS": "31.31.31.45",
+        "ROCESTACK_GID_INDEX": "auto",
+        "ROCESTACK_TRAFFIC_CLASS": "106",
+    }
+
+
+def test_the_guides_trainer_gets_no_flag_that_it_does_not_know(program: Program) -> None:
+    flags = _flags(program, "clx-mld-48/caffe2-shard-31")
+    assert not flags.keys() & {"--num_layers", "--test_epoch_size", "--first_iter_timeout", "--timeout"}
 
 
 def test_the_build_from_sources_is_planned_and_refuses(program: Program) -> None:

@@ -75,7 +75,68 @@ CHANGES = [
         ("mounts", "bind /data:/data:rw"),
     ),
     ("config.Env", _env("MODE=fast"), ("env", "MODE")),
+    ("host.ReadonlyRootfs", True, ("root", "read-only")),
+    ("host.Tmpfs", {"/tmp": "rw"}, ("tmpfs", "/tmp:rw")),
+    ("host.Memory", 64 * 1024 * 1024, ("memory", "64 MiB")),
 ]
+
+# An input that asks for it, the container as the engine then shows it, and another one.
+ASKED: list[tuple[dict[str, Any], str, Any, Any, tuple[str, str, str]]] = [
+    (
+        {"ulimits": [{"name": "memlock", "soft": -1.0, "hard": -1.0}]},
+        "host.Ulimits",
+        [{"Name": "memlock", "Soft": -1, "Hard": -1}],
+        [{"Name": "memlock", "Soft": 65536, "Hard": 65536}],
+        ("ulimits", "memlock=65536:65536", "memlock=-1:-1"),
+    ),
+    (
+        {"logDriver": "json-file", "logOpts": {"max-size": "8m", "max-file": "2"}},
+        "host.LogConfig",
+        {"Type": "json-file", "Config": {"max-file": "2", "max-size": "8m"}},
+        {"Type": "json-file", "Config": {}},
+        ("logs", "json-file", "json-file, max-file=2, max-size=8m"),
+    ),
+    (
+        {"healthcheck": {"tests": ["CMD", "true"], "interval": "2s", "timeout": "500ms", "retries": 5.0}},
+        "config.Healthcheck",
+        {"Test": ["CMD", "true"], "Interval": 2 * 10**9, "Timeout": 5 * 10**8, "Retries": 5},
+        {"Test": ["CMD", "true"], "Interval": 10**9, "Timeout": 5 * 10**8, "Retries": 5},
+        (
+            "healthcheck",
+            "CMD, true, interval=1s, timeout=0.5s, start=0s, retries=5",
+            "CMD, true, interval=2s, timeout=0.5s, start=0s, retries=5",
+        ),
+    ),
+    ({"memory": 256.0}, "host.Memory", 256 * 2**20, 0, ("memory", "none", "256 MiB")),
+    ({"readOnly": True}, "host.ReadonlyRootfs", True, False, ("root", "writable", "read-only")),
+    ({"tmpfs": {"/t": "rw"}}, "host.Tmpfs", {"/t": "rw"}, None, ("tmpfs", "none", "/t:rw")),
+]
+
+
+@pytest.mark.parametrize(("asked", "path", "right", "wrong", "told"), ASKED, ids=[one[1] for one in ASKED])
+def test_what_is_asked_for_is_told_when_it_is_otherwise(
+    asked: Any, path: str, right: Any, wrong: Any, told: tuple[str, str, str]
+) -> None:
+    inputs = {**_read("shard.inputs"), **asked}
+    assert differing(inputs, _changed(_read("shard.made"), path, right), _read("image")) == []
+    assert differing(inputs, _changed(_read("shard.made"), path, wrong), _read("image")) == [told]
+
+
+def test_an_own_default_of_the_engine_or_the_image_is_no_drift() -> None:
+    made = _changed(_read("shard.made"), "host.LogConfig", {"Type": "journald", "Config": {"tag": "x"}})
+    made = _changed(made, "host.Ulimits", [{"Name": "nofile", "Soft": 1024, "Hard": 1024}])
+    made = _changed(made, "config.Healthcheck", {"Test": ["CMD", "true"]})
+    assert differing(_read("shard.inputs"), made, _read("image")) == []
+
+
+def test_a_volume_without_a_name_of_ours_is_the_one_that_was_asked_for() -> None:
+    inputs = {**_read("shard.inputs"), "mounts": [{"type": "volume", "target": "/var/lib/rocestack"}]}
+    volume = {"Type": "volume", "Name": "0a" * 32, "Destination": "/var/lib/rocestack", "RW": True}
+    assert differing(inputs, _changed(_read("shard.made"), "mounts", [volume]), _read("image")) == []
+    named = _changed(_read("shard.made"), "mounts", [{**volume, "Name": "mine"}])
+    assert differing(inputs, named, _read("image")) == [
+        ("mounts", "volume mine:/var/lib/rocestack:rw", "volume :/var/lib/rocestack:rw")
+    ]
 
 
 @pytest.mark.parametrize(("path", "value", "told"), CHANGES, ids=[one[0] for one in CHANGES])

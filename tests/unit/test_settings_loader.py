@@ -87,10 +87,6 @@ _MIRROR = {
         (_set("training", "epoch_size", value=8), "allowed is at least batch_size * shards = 32"),
         (_set("training", "num_layers", value=19), "is no ResNet depth; allowed: 18, 34"),
         (_set("training", "transport", value="smoke"), "input should be 'tcp'"),
-        (_set("training", "transport", value="ibverbs"), "is not in Debian's Caffe2"),
-        (_set("training", "shards_per_host", value=2), "allowed with training.device cpu: 1"),
-        (_set("training", "dtype", value="float16"), "allowed with training.device cpu: float"),
-        (_set("training", "device", value="gpu"), "training.device = 'gpu': needs image.flavour source"),
         (_set("docker", value={"repository": _MIRROR}), "is of no use with docker.flavour docker.io"),
         (_set("docker", value={"runtime_version": "1.0"}), "is of no use with docker.runtime none"),
         (

@@ -11,6 +11,7 @@ from training.failures import explain
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests/fixtures/trainer"
+LIBRARY = "/usr/local/lib/rocestack/librocestack_verbs.so"
 
 # case, exit status, sentence, whether another shard is the cause
 RECORDED = [
@@ -18,14 +19,36 @@ RECORDED = [
     (
         "barrier-no-redis",
         91,
-        "Redis at c2x-redis:5556 did not answer within 3 s: "
-        "Could not connect to Redis at c2x-redis:5556: Connection refused.",
+        "Redis at job-redis:5556 did not answer within 3 s: "
+        "Could not connect to Redis at job-redis:5556: Connection refused.",
         False,
     ),
     (
         "barrier-run-id-used",
         93,
-        "Shard 0 of run x2 was here before: a new try needs a new run id.",
+        "Shard 0 of run ok1 was here before: a new try needs a new run id.",
+        False,
+    ),
+    (
+        "data-cut",
+        95,
+        "/data/train_lmdb/data.mdb is cut off: it has 12070912 bytes of 24141824.",
+        False,
+    ),
+    (
+        "data-differs",
+        94,
+        "The shards hold different training data: make the data set anew on each host.",
+        False,
+    ),
+    ("data-missing", 95, "There is no training data at /data/train_lmdb on this host.", False),
+    ("data-no-lmdb", 95, "/data/val_lmdb/data.mdb is no LMDB (30000000 bytes).", False),
+    ("disk-full", 1, "The disk of the host's Docker engine is full.", False),
+    ("lmdb-cut", 135, "The training data was cut off while it was read.", False),
+    (
+        "verbs-library-missing",
+        97,
+        f"This image lacks {LIBRARY}, so the traffic would not be marked.",
         False,
     ),
     ("diverged", 1, "The training diverged: its loss rose above 40.", False),
@@ -54,9 +77,54 @@ QUOTED = [
     ("wc->status == IBV_WC_SUCCESS. 12 vs 0", "RDMA packets to another shard get no answer.", False),
     (
         "wc->status == IBV_WC_SUCCESS. 9 vs 0. Memory region send for slot 0: remote invalid request error",
-        "An RDMA transfer failed with work completion status 9.",
+        "A packet was sent again although it had arrived.",
         False,
     ),
+    (
+        "wc->status == IBV_WC_SUCCESS. 11 vs 0",
+        "An RDMA transfer failed with work completion status 11.",
+        False,
+    ),
+    (
+        "wc->status == IBV_WC_SUCCESS. 4 vs 0",
+        "The RDMA card may not reach the memory that it was given.",
+        False,
+    ),
+    ("wc->status == IBV_WC_SUCCESS. 5 vs 0", "RDMA packets to another shard get no answer.", False),
+    (
+        "gloo/transport/ibverbs/pair.cc:81] rv == 0. 38 vs 0",
+        "Our library for verbs does not find the RDMA library in this image.",
+        False,
+    ),
+    (
+        "rocestack-verbs: error: ROCESTACK_ACK_TIMEOUT='x' is not a whole number from 1 to 31",
+        "Our library for verbs refused: ROCESTACK_ACK_TIMEOUT='x' is not a whole number from 1 to 31.",
+        False,
+    ),
+    (
+        f"ERROR: ld.so: object '{LIBRARY}' from LD_PRELOAD cannot be preloaded "
+        "(cannot open shared object file): ignored.",
+        f"The loader could not load {LIBRARY}, so the traffic would not be marked.",
+        False,
+    ),
+    (
+        "ERROR:timeout_guard:Call did not finish in time. Timeout:40s PID: 7",
+        "Another shard stopped answering.",
+        True,
+    ),
+    ("No space left on device", "The disk of the host's Docker engine is full.", False),
+    (
+        "CUDA driver version is insufficient for CUDA runtime version",
+        "The host's NVIDIA driver is too old for this image's CUDA.",
+        False,
+    ),
+    ("no CUDA-capable device is detected", "The container sees no GPU.", False),
+    (
+        "no kernel image is available for execution on the device",
+        "This image's Caffe2 was not built for the host's GPUs.",
+        False,
+    ),
+    ("Encountered CUDA error: out of memory", "The GPU's memory is too small for this batch.", False),
     (
         "gloo/transport/ibverbs/pair.cc:174] rv == 0. 22 vs 0",
         "The RDMA device has no usable GID at the chosen index.",
@@ -123,7 +191,15 @@ def test_a_good_output_matches_no_text(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "word"),
-    [(134, "aborted"), (137, "killed"), (139, "crashed"), (143, "stopped"), (3, "not known")],
+    [
+        (78, "refused"),
+        (134, "aborted"),
+        (135, "cut off"),
+        (137, "killed"),
+        (139, "crashed"),
+        (143, "stopped"),
+        (3, "not known"),
+    ],
 )
 def test_exit_statuses(status: int, word: str) -> None:
     assert word in explain([], status).sentence
@@ -136,7 +212,7 @@ def test_memory_comes_before_all_texts() -> None:
 def test_every_exit_status_of_the_shard_script_is_known() -> None:
     script = (ROOT / "templates/training_job/shard.sh").read_text(encoding="utf-8")
     statuses = set(re.findall(r"\bfail (\d+) ", script))
-    assert statuses == {"90", "91", "92", "93", "94", "143"}
+    assert statuses == {"90", "91", "92", "93", "94", "95", "96", "97", "143"}
     for status in statuses:
         failure = explain([f"rocestack-shard: error {status}: the reason"], int(status))
         assert "not known here" not in failure.sentence

@@ -28,6 +28,9 @@ def result(shard: int) -> ShardResult:
         shard=shard,
         transport="tcp",
         interface="enp1f0",
+        device="enp1f0",
+        gid_index=None,
+        verbs=None,
         epochs=(EpochResult(0, 0.5, 1.70001), EpochResult(1, 0.75 - shard / 4, 0.5)),
         images_per_second=20.5 + shard,
         traffic=(Traffic("net", "lo", 5, 5), Traffic("net", "enp1f0", 900, 800)),
@@ -45,7 +48,9 @@ def test_shape() -> None:
             {
                 "bytes_received": 900,
                 "bytes_sent": 800,
+                "device": "enp1f0",
                 "final_top1": 0.75 - shard / 4,
+                "gid_index": None,
                 "host": f"clx-mld-4{shard + 1}",
                 "images_per_second": 20.5 + shard,
                 "loss_first_epoch": 1.7,
@@ -93,3 +98,64 @@ def test_another_job(changed: dict[str, object], words: str) -> None:
     with pytest.raises(FiguresError) as caught:
         check(REQUEST, results)
     assert words in str(caught.value)
+
+
+VERBS = replace(REQUEST, transport="ibverbs")
+RDMA = (Traffic("net", "enp1f0", 9, 9), Traffic("rdma", "mlx5_0", 900, 800), Traffic("rdma", "mlx5_1", 1, 1))
+
+
+def over_verbs(shard: int, **changed: object) -> ShardResult:
+    """A good result of one shard over ibverbs, with some of it changed."""
+    good = replace(
+        result(shard),
+        transport="ibverbs",
+        device="mlx5_0",
+        gid_index=3,
+        verbs="device=mlx5_0 gid_index=3 traffic_class=106",
+        traffic=RDMA,
+    )
+    return replace(good, **changed)  # type: ignore[arg-type]
+
+
+def test_rdma_goes_past_the_interface() -> None:
+    results = {0: over_verbs(0), 1: over_verbs(1)}
+    check(VERBS, results)
+    first = json.loads(render(VERBS, results))["shards"][0]
+    assert (first["device"], first["gid_index"], first["bytes_sent"]) == ("mlx5_0", 3, 800)
+
+
+def test_software_rdma_is_counted_at_its_interface() -> None:
+    soft = {
+        0: over_verbs(0, device="rxe0", traffic=RDMA[:1]),
+        1: over_verbs(1, device="rxe0", traffic=RDMA[:1]),
+    }
+    check(VERBS, soft)
+    assert json.loads(render(VERBS, soft))["shards"][1]["bytes_sent"] == 9
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {"verbs": None},
+            "Shard 1 on clx-mld-42 trains over ibverbs without a line of our library for verbs",
+        ),
+        (
+            {"traffic": (RDMA[0], Traffic("rdma", "mlx5_0", 1, 1), Traffic("rdma", "mlx5_1", 9, 700))},
+            "should move its data over enp1f0 or mlx5_0, but the busiest device was mlx5_1 (700 bytes sent)",
+        ),
+    ],
+)
+def test_rdma_that_is_not_ours(changed: dict[str, object], words: str) -> None:
+    with pytest.raises(FiguresError) as caught:
+        check(VERBS, {0: over_verbs(0), 1: over_verbs(1, **changed)})
+    assert words in str(caught.value)
+
+
+def test_one_shard_alone_sets_nothing_up() -> None:
+    check(replace(VERBS, shards=VERBS.shards[:1]), {0: over_verbs(0, verbs=None)})
+
+
+def test_shards_of_one_host_meet_over_its_loopback() -> None:
+    busy = (Traffic("net", "lo", 9000, 9000), Traffic("net", "enp1f0", 900, 800))
+    check(REQUEST, {0: replace(result(0), traffic=busy), 1: replace(result(1), traffic=busy)})

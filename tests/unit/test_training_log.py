@@ -93,6 +93,37 @@ def test_what_is_no_finished_shard(lines: list[str], words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_a_log_without_its_beginning_is_still_a_result() -> None:
+    lines = _lines("finished-1")
+    identity = lines[0].removeprefix("rocestack-shard: start ")
+    cut = lines.index(next(line for line in lines if "of epoch 1 " in line))
+    result = parse_shard([*lines[cut:-1], f"rocestack-shard: end exit=0 {identity}"])
+    whole = parse_shard(lines)
+    assert (result.run_id, result.shard) == (whole.run_id, 1)
+    # Of the first epoch only its last step's loss is left.
+    assert result.epochs[0].loss != whole.epochs[0].loss
+    assert result.epochs[1:] == whole.epochs[1:]
+
+
+def test_the_guides_trainer_calls_its_accuracy_otherwise() -> None:
+    header = HEADER.replace("top1_test_accuracy", "test_accuracy")
+    assert (
+        parse_shard([START, *STEPS, header, ROW]).epochs == parse_shard([START, *STEPS, HEADER, ROW]).epochs
+    )
+
+
+def test_verbs_are_told_as_they_were_set() -> None:
+    start = START.replace("tcp", "ibverbs") + " gid_index=3 device=mlx5_0"
+    said = "rocestack-verbs: set device=mlx5_0 port=1 gid_index=3 traffic_class=106"
+    result = parse_shard([start, said, *STEPS, HEADER, ROW])
+    assert (result.device, result.gid_index) == ("mlx5_0", 3)
+    assert result.verbs == "device=mlx5_0 port=1 gid_index=3 traffic_class=106"
+    refused = parse_shard([start, "rocestack-verbs: error: no", *STEPS, HEADER, ROW])
+    assert refused.verbs is None
+    plain = parse_shard([START, *STEPS, HEADER, ROW])
+    assert (plain.device, plain.gid_index, plain.verbs) == ("eth0", None, None)
+
+
 @pytest.mark.parametrize("case", ["killed", "diverged", "peer-killed-survivor", "barrier-missed"])
 def test_a_recorded_fault_is_no_result(case: str) -> None:
     lines = _lines(case)

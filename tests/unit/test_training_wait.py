@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,10 +49,14 @@ class FakeDocker:
     troubles: list[Exception] = field(default_factory=list)
     gone: bool = False
     stopped: bool = False
+    lost: bool = False
 
     async def run(self, *words: str) -> Answer:
+        if self.lost:
+            raise HostLost("b is lost: no route to host")
         if words[0] == "stop":
             self.stopped = True
+            self.ends = 143
             return Answer(0, "")
         if words[0] == "logs":
             return Answer(0, "\n".join(self.lines))
@@ -65,6 +70,8 @@ class FakeDocker:
         return Answer(0, json.dumps(state))
 
     async def follow(self, container: str) -> AsyncIterator[str]:
+        if self.lost:
+            raise HostLost("b is lost: no route to host")
         if self.troubles:
             raise self.troubles.pop(0)
         for line in self.lines:
@@ -116,15 +123,21 @@ def test_a_failed_shard_stops_the_others() -> None:
     assert "\nThe last lines of its log (s1):\n  " in text
     assert hosts["a"].stopped
     assert not hosts["b"].stopped
+    # How the others ended is told too, with their own last lines.
+    assert "\nShard 0 on a was stopped (exit status 143).\n  " in text
 
 
 def test_the_cause_stands_before_its_consequence() -> None:
     text = failure(
         {"a": FakeDocker(recorded("peer-killed-survivor"), 1), "b": FakeDocker(recorded("killed"), 137)}
     )
-    first, last = text.splitlines()[0], text.splitlines()[-1]
-    assert first == "Shard 1 on b failed with exit status 137: It was killed from outside."
-    assert last == "Shard 0 on a failed with exit status 1: Another shard broke the connection."
+    told = [line for line in text.splitlines() if line.startswith("Shard ")]
+    assert text.startswith(told[0])
+    assert told == [
+        "Shard 1 on b failed with exit status 137: It was killed from outside.",
+        "Shard 0 on a failed with exit status 1: Another shard broke the connection.",
+    ]
+    assert text.splitlines()[-1] == "  rocestack-shard: end exit=1"
     assert "rocestack-csv" not in text
 
 
@@ -141,6 +154,49 @@ def test_a_lost_host_is_asked_again() -> None:
     text, said = wait(hosts)
     assert json.loads(text)["final_top1"] > 0.5
     assert said.count("shard 1 on b: b is lost: no answer; trying again") == 1
+
+
+def test_a_host_that_died_is_the_cause_of_what_its_peers_say() -> None:
+    hosts = {"a": FakeDocker(recorded("peer-killed-survivor"), 1), "b": FakeDocker([], None, lost=True)}
+    said: list[str] = []
+
+    async def soon() -> str:
+        return await wait_for_job(request(), hosts, said.append, grace_s=0.05)
+
+    with pytest.raises(JobFailed) as caught:
+        asyncio.run(soon())
+    text = str(caught.value)
+    assert text.startswith(
+        "Shard 1 on b is on a host that does not answer: b is lost: no route to host.\nHint: "
+    )
+    assert "\nShard 0 on a failed with exit status 1: Another shard broke the connection." in text
+    assert text.endswith("Shard 1 on b could not be looked after: b is lost: no route to host.")
+
+
+def test_progress_tells_rate_loss_and_accuracy() -> None:
+    said = wait({"a": finished(0), "b": finished(1)})[1]
+    steps = [line for line in said if line.startswith("shard 1 on b: epoch 4, step ")]
+    assert len(steps) == 2
+    assert re.fullmatch(
+        r"shard 1 on b: epoch 4, step 20/20, \d+\.\d images/s, loss \d\.\d{3}, accuracy [01]\.\d\d", steps[1]
+    )
+
+
+def _over_verbs(*, spoken: bool) -> list[str]:
+    lines = [line.replace("transport=tcp", "transport=ibverbs") for line in recorded("finished-0")]
+    return [lines[0], *(["rocestack-verbs: set gid_index=3"] if spoken else []), *lines[1:]]
+
+
+def test_a_shard_over_verbs_that_does_not_mark_is_stopped_at_its_first_step() -> None:
+    hosts = {
+        "a": FakeDocker(_over_verbs(spoken=False), None),
+        "b": FakeDocker(_over_verbs(spoken=True), None),
+    }
+    with pytest.raises(JobFailed) as caught:
+        asyncio.run(wait_for_job(replace(request(), transport="ibverbs"), hosts, lambda _: None))
+    assert str(caught.value).startswith("Shard 0 on a trains over ibverbs without a line of our library")
+    assert hosts["a"].stopped
+    assert hosts["b"].stopped
 
 
 def test_a_host_that_lets_nobody_in_ends_the_wait() -> None:
