@@ -42,6 +42,7 @@ def _declare(name: str) -> None:
     pulumi.export("hosts", {one.access.name: one.where for one in cluster.hosts.values()})
     pulumi.export("switches", {name: one.where for name, one in cluster.switches.items()})
     pulumi.export("image", declared.image.reference)
+    pulumi.export("image_checks", declared.image.checks)
     pulumi.export("job", describe(stack))
     pulumi.export("training", declared.job.figures)
     pulumi.export("drift", export(found, declared.job.figures))

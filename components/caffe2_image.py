@@ -5,28 +5,20 @@ Guide: "Create or pull a base image and run Container".
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import pulumi
 from pulumi_command import local
 
 from components.context import Cluster
 from components.host_step import host_step, local_step
-from components.image_context import content_tag, context_files
-from settings.models import ImageFlavour, Stack
+from components.image_context import ImagePlan, image_plan
 
 # The operator's machine, as it stands in the names of the steps that run there.
 OPERATOR = "operator"
 BUILD_STEP = "caffe2_image.build"
 PULL_STEP = "caffe2_image.pull"
-BASE_IMAGE = "rocestack/bullseye"
-# Eight real photographs that set-up brings; the image turns them into the training's dataset.
-PHOTOGRAPHS = ".lab/photographs"
-_SHARD_SCRIPT = "templates/training_job/shard.sh"
-# The guide's relu_op_test is not in Debian's Caffe2; its successor holds the same test.
-_TEST_MODULE = "caffe2.python.operator_test.activation_ops_test"
-_TEST = "TestActivations.test_relu"
 
 
 class Caffe2Image(pulumi.ComponentResource):
@@ -34,17 +26,17 @@ class Caffe2Image(pulumi.ComponentResource):
 
     `image_id` (``sha256:…``) names the same content on every machine, and stays known while the registry is
     being repaired; so containers are declared with it, not with the registry's digest. `pulled` has the
-    resource per host after which the image is there.
+    resource per host after which the image is there. `checks` is what the build found in the image (its
+    operators and versions, and devices of the machine that built it); it is told, and no resource's input.
     """
 
     def __init__(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> None:
         stack = cluster.stack
         repository = stack.image.repository
         super().__init__("rocestack:components:Caffe2Image", repository)
-        build = (
-            self._from_source(cluster, after) if _is_source(stack) else self._from_packages(cluster, after)
-        )
+        build = self._build(cluster, after)
         self.image_id = build.stdout.apply(last_line)
+        self.checks = build.stdout.apply(found_in_image)
         self.reference = f"{stack.registry.address}/{repository}:{self.tag}"
         push = local_step(
             cluster,
@@ -76,75 +68,46 @@ class Caffe2Image(pulumi.ComponentResource):
             )
             for name, host in cluster.hosts.items()
         }
-        self.register_outputs({"reference": self.reference, "image_id": self.image_id})
+        self.register_outputs({"reference": self.reference, "image_id": self.image_id, "checks": self.checks})
 
-    def _from_packages(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> local.Command:
-        context = f"templates/caffe2_image/{cluster.stack.image.flavour.value}"
-        self.tag = _tag(context)
-        base = local_step(
-            cluster,
-            OPERATOR,
-            "caffe2_image.base",
-            {"base_image": BASE_IMAGE},
-            parent=self,
-            depends_on=after,
-        )
+    def _build(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> local.Command:
+        plan = image_plan(cluster.stack.image)
+        settings = _settings(plan)
+        self.tag = settings["tag"]
+        base = local_step(cluster, OPERATOR, "caffe2_image.base", plan.base, parent=self, depends_on=after)
         return local_step(
             cluster,
             OPERATOR,
             BUILD_STEP,
-            {
-                "base_image": BASE_IMAGE,
-                "context_dir": context,
-                "image": cluster.stack.image.repository,
-                "photographs_dir": PHOTOGRAPHS,
-                "present": "yes",
-                "shard_script": _SHARD_SCRIPT,
-                "tag": self.tag,
-                "test": _TEST,
-                "test_module": _TEST_MODULE,
-            },
+            {**settings, "present": "yes"},
             parent=self,
             found=cluster.local_found.get(BUILD_STEP),
             depends_on=[base],
         )
 
-    def _from_source(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> local.Command:
-        """Return the guide's own build, planned like any other; its script says that it is not there yet."""
-        image = cluster.stack.image
-        self.tag = image.flavour.value
-        return local_step(
-            cluster,
-            OPERATOR,
-            "caffe2_image.source",
-            {"base": image.base, "image": image.repository, "tag": self.tag},
-            parent=self,
-            depends_on=after,
-        )
 
-
-def _is_source(stack: Stack) -> bool:
-    return stack.image.flavour is ImageFlavour.SOURCE
-
-
-def _tag(context: str) -> str:
-    """Return the tag of what the build would read now."""
+def _settings(plan: ImagePlan) -> dict[str, str]:
     try:
-        return content_tag(
-            context_files(
-                {
-                    "build": Path("templates/caffe2_image/build.apply.sh.j2"),
-                    "context": Path(context),
-                    "photographs": Path(PHOTOGRAPHS),
-                    "shard": Path(_SHARD_SCRIPT),
-                }
-            )
-        )
+        return plan.settings()
     except OSError as error:
         raise pulumi.RunError(
             f"The training image cannot be put together: {error.filename}: {error.strerror}. "
             "Hint: run `make setup`; it brings the photographs."
         ) from None
+
+
+def found_in_image(text: str) -> dict[str, str]:
+    """Return what the check found in the image: by agreement the line before the build's last, as JSON."""
+    lines = text.strip().splitlines()
+    try:
+        found = json.loads(lines[-2])
+    except (IndexError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise pulumi.RunError(
+            f"The build of the image did not say what is in it. Hint: see the log of {BUILD_STEP} above."
+        )
+    return {str(key): str(value) for key, value in found.items()}
 
 
 def last_line(text: str) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from components.trainer_flags import WORK_PATH, trainer_arguments
 from settings.docker import GpuRuntime
-from settings.models import ImageFlavour, Stack
+from settings.image import ImageFlavour
+from settings.models import Stack
 from settings.training import Device, Training, Transport
 
 REDIS = "redis"

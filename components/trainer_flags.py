@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from settings.models import ImageFlavour, Stack
+from settings.image import ImageFlavour
+from settings.models import Stack
 from settings.training import Device, Training
 
 # Where a shard writes: its folder in the container, which is all of it that is not read-only.

@@ -207,18 +207,19 @@ _SETTINGS: Mapping[str, Step] = {
             "image_id": "what made the data; another image makes it anew",
         },
     ),
-    "caffe2_image.base": Step({}, {"base_image": _OPERATOR}),
+    "caffe2_image.base": Step({}, dict.fromkeys(("base_image", "source", "suite"), _OPERATOR)),
     "caffe2_image.build": Step(
         {"present": Fact("the operator's engine has the image of that name and tag")},
         dict.fromkeys(
             (
-                *("base_image", "context_dir", "image", "photographs_dir", "shard_script", "tag"),
-                *("test", "test_module"),
+                *("base", "context", "flavour", "image", "ofed_sha256", "ofed_source", "tag"),
+                *("test", "test_module", "arg_base_image", "arg_build_jobs", "arg_caffe2_commit"),
+                *("arg_caffe2_repository", "arg_cuda_arch_bin", "arg_cuda_arch_ptx"),
+                *("arg_eigen_commit", "arg_eigen_repository"),
             ),
             "what the image is made of; the tag is a hash of it",
         ),
     ),
-    "caffe2_image.source": Step({}, dict.fromkeys(("base", "image", "tag"), _OPERATOR)),
     "caffe2_image.push": Step(
         {},
         dict.fromkeys(
@@ -283,7 +284,7 @@ def steps() -> Mapping[str, Step]:
 
 
 def _with_files(name: str, step: Step) -> Step:
-    if name.startswith(("caffe2_image.b", "caffe2_image.s", "caffe2_image.push", "switch_qos")):
+    if name.startswith(("caffe2_image.b", "caffe2_image.push", "switch_qos")):
         return step
     more = {one.key: Fact(f"sha256 and mode of `{one.path}`") for one in FILES.get(name, ())}
     if has_unit(name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from settings.docker import Docker
 from settings.gpu import Apt, Gpu, Reboot
+from settings.image import Image
 from settings.ofed import Ofed
 from settings.roce import RoceProfile
 from settings.section import InterfaceName, Name, Section, TcpPort
@@ -65,27 +65,6 @@ class Registry(Section):
     address: RegistryAddress
     push_address: RegistryAddress
     ca_file: Annotated[str, Field(min_length=1)]
-
-
-class ImageFlavour(StrEnum):
-    """How Caffe2 gets into the image.
-
-    `debian` takes bullseye's packages (CPU). `source` is the guide's build from Caffe2's sources on a CUDA
-    base; this version plans it, and its build stops with an error.
-    """
-
-    DEBIAN = "debian"
-    SOURCE = "source"
-
-
-class Image(Section):
-    """The training image, built once and pulled by all hosts; `base` is what `source` builds on."""
-
-    flavour: ImageFlavour = ImageFlavour.DEBIAN
-    base: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]*:[A-Za-z0-9_.-]+$")] = (
-        "nvidia/cuda:9.2-cudnn7-devel-ubuntu16.04"
-    )
-    repository: Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")] = "rocestack/caffe2"
 
 
 class Lab(Section):

@@ -12,6 +12,7 @@ from typing import Any
 
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import OLDEST_DRIVER, Gpu, GpuDriver
+from settings.image_rules import IMAGE_RULES
 from settings.models import Access, Host, Lab, Network, Registry
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
@@ -197,6 +198,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("hosts",), _hosts_differ),
     (("hosts",), _container_subnet_size),
     *SWITCH_RULES,
+    *IMAGE_RULES,
     (("hosts", "network"), _addresses_in_subnet),
     *TRAINING_RULES,
     (("docker", "gpu", "lab"), _docker_has_its_sources),

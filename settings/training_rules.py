@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 
 from settings.docker import Docker, GpuRuntime
 from settings.gpu import Gpu, GpuDriver
-from settings.models import Host, Image, ImageFlavour
+from settings.image import Image, ImageFlavour
+from settings.models import Host
 from settings.problem import Problem
 from settings.training import Device, Precision, Training, Transport
 

@@ -80,6 +80,19 @@ def test_shell() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_dockerfiles() -> None:
+    files = [path for path in _tracked() if path.name.split(".")[0] == "Dockerfile"]
+    assert len(files) >= 2
+    done = subprocess.run(
+        [str(BIN / "hadolint"), "--config", str(ROOT / ".hadolint.yaml"), *map(str, files)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def _imports(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()

@@ -15,7 +15,7 @@ def _in_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     photographs = tmp_path_factory.mktemp("photographs")
     (photographs / "brick.png").write_bytes(b"not a picture, but bytes to hash")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("components.caffe2_image.PHOTOGRAPHS", str(photographs))
+        patch.setattr("components.image_context.PHOTOGRAPHS", str(photographs))
         patch.chdir(ROOT)
         yield
 

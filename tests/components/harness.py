@@ -28,6 +28,7 @@ from settings.switch import Switch
 
 ROOT = Path(__file__).parents[2]
 IMAGE_ID = "sha256:" + "a" * 64
+CHECKS = {"cuda": "none", "operator_test": "relu: OK"}
 FIGURES = {"run_id": "x", "shards": []}
 
 
@@ -51,7 +52,7 @@ class _Mocks(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = dict(args.inputs)
         if args.name.endswith("caffe2_image.build"):
-            outputs["stdout"] = IMAGE_ID
+            outputs["stdout"] = f"{json.dumps(CHECKS)}\n{IMAGE_ID}\n"
         elif args.name.endswith("caffe2_image.push"):
             outputs["stdout"] = "sha256:" + "b" * 64
         elif args.name == "training_job.wait":

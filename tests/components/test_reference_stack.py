@@ -122,11 +122,15 @@ def test_the_guides_trainer_gets_no_flag_that_it_does_not_know(program: Program)
     assert not flags.keys() & {"--num_layers", "--test_epoch_size", "--first_iter_timeout", "--timeout"}
 
 
-def test_the_build_from_sources_is_planned_and_refuses(program: Program) -> None:
-    build = program.by_name["operator/caffe2_image.source"]
-    assert flat.parse(str(build.inputs["stdin"]))["base"] == "nvidia/cuda:9.2-cudnn7-devel-ubuntu16.04"
-    assert "this version cannot build" in build.inputs["create"]
-    assert "operator/caffe2_image.build" not in program.by_name
+def test_the_image_is_built_from_sources_on_the_guides_base(program: Program) -> None:
+    build = flat.parse(program.stdin("operator/caffe2_image.build"))
+    assert (build["flavour"], build["image"]) == ("source", "rocestack/caffe2mofed421")
+    assert build["arg_base_image"] == "nvidia/cuda:9.2-cudnn7-devel-ubuntu16.04"
+    assert build["ofed_source"].endswith("/MLNX_OFED_LINUX-4.2-1.2.0.0-ubuntu16.04-x86_64.tgz")
+    base = flat.parse(program.stdin("operator/caffe2_image.base"))
+    # A base that cannot be pulled stops here, before anything is built.
+    assert (base["source"], base["suite"]) == (build["arg_base_image"], "none")
+    assert "operator/caffe2_image.base" in program.ancestors("operator/caffe2_image.build")
 
 
 def test_no_secret_is_given_in_clear(program: Program) -> None:
@@ -139,6 +143,7 @@ def test_up_refuses_placeholders_and_names_each(tmp_path: Path, monkeypatch: pyt
     found = placeholders(stack)
     expected = {f"hosts[{index}].host_key" for index in range(8)}
     expected |= {"switch.host_key", "switch.password", "gpu.package.sha256", "ofed.iso.sha256"}
+    expected |= {"image.ofed.sha256"}
     assert expected <= set(found)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(pulumi.RunError) as caught:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from components.image_context import image_plan
 from components.rendering import render
+from settings.image import Image, ImageFlavour
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 STEPS = [
@@ -35,23 +37,46 @@ def test_the_needed_settings_are_documented(step: str) -> None:
         assert re.search(rf"\b{key}\b", head), key
 
 
-def test_the_build_takes_every_file_of_its_context() -> None:
-    text = (TEMPLATES / "caffe2_image/build.apply.sh.j2").read_text(encoding="utf-8")
-    copied = re.search(r'context_dir\]}"/\{([^}]+)\}', text)
-    assert copied is not None
-    context = TEMPLATES / "caffe2_image/debian"
-    assert set(copied[1].split(",")) == {path.name for path in context.iterdir() if path.is_file()}
+PLANS = {flavour: image_plan(Image(flavour=flavour)) for flavour in ImageFlavour}
+# Brought by the build itself: the vendor's archive, which is no file of ours.
+OFED = "ofed"
 
 
-def test_the_image_copies_only_what_the_build_brings() -> None:
-    dockerfile = (TEMPLATES / "caffe2_image/debian/Dockerfile").read_text(encoding="utf-8")
-    sources = re.findall(r"^COPY (?!--from)(\S+) ", dockerfile, re.MULTILINE)
-    brought = {
-        "dpkg-excludes",
-        "redis_store.cc",
-        "make_dataset.py",
-        "check_image.py",
-        "shard.sh",
-        "photographs/",
-    }
-    assert set(sources) == brought
+def _dockerfile(flavour: ImageFlavour) -> str:
+    return (TEMPLATES / f"caffe2_image/{flavour.value}/Dockerfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("flavour", ImageFlavour)
+def test_the_context_is_what_the_image_copies(flavour: ImageFlavour) -> None:
+    sources = re.findall(r"^COPY (?!--from)(\S+) ", _dockerfile(flavour), re.MULTILINE)
+    places = {place for place in PLANS[flavour].context if place != "."}
+    own = {path.name for path in (TEMPLATES / f"caffe2_image/{flavour.value}").iterdir() if path.is_file()}
+    brought = places | (own - {"Dockerfile"}) | ({OFED} if flavour is ImageFlavour.SOURCE else set())
+    assert {source.rstrip("/") for source in sources} == brought
+
+
+@pytest.mark.parametrize("flavour", ImageFlavour)
+def test_the_dockerfile_has_no_default_and_gets_every_argument(flavour: ImageFlavour) -> None:
+    declared = re.findall(r"^ARG (\S+)$", _dockerfile(flavour), re.MULTILINE)
+    given = {key.removeprefix("arg_") for key in PLANS[flavour].build if key.startswith("arg_")}
+    assert set(declared) == given
+    assert len(re.findall(r"^ARG ", _dockerfile(flavour), re.MULTILINE)) == len(declared)
+
+
+@pytest.mark.parametrize("flavour", ImageFlavour)
+def test_the_preload_library_is_where_it_is_documented(flavour: ImageFlavour) -> None:
+    text = _dockerfile(flavour)
+    assert "sh /src/preload/build.sh /src/librocestack_verbs.so\n" in text
+    assert "COPY --from=build /src/librocestack_verbs.so /usr/local/lib/rocestack/\n" in text
+    check = (TEMPLATES / "caffe2_image/check_image.py").read_text(encoding="utf-8")
+    assert 'PRELOAD = "/usr/local/lib/rocestack/librocestack_verbs.so"' in check
+    # Of all processes of a container the trainer alone gets it.
+    assert "LD_PRELOAD" not in text
+
+
+@pytest.mark.parametrize("flavour", ImageFlavour)
+def test_apts_lists_go_in_the_layer_that_made_them(flavour: ImageFlavour) -> None:
+    folder = TEMPLATES / f"caffe2_image/{flavour.value}"
+    text = "\n".join(path.read_text() for path in (folder / "Dockerfile", *folder.glob("*.sh")))
+    assert text.count("apt-get update") == len(re.findall(r"rm -rf /var/lib/apt/lists/\*", text))
+    assert text.count("apt-get update") == text.count("apt-get clean")

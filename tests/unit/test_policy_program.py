@@ -25,7 +25,7 @@ def _inputs(value: Any) -> Any:
 @pytest.fixture
 def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Resource]:
     (tmp_path / "one.png").write_bytes(b"bytes to hash")
-    monkeypatch.setattr("components.caffe2_image.PHOTOGRAPHS", str(tmp_path))
+    monkeypatch.setattr("components.image_context.PHOTOGRAPHS", str(tmp_path))
     monkeypatch.chdir(ROOT)
     program = Program(World(lab_stack()))
     return [Resource(one.type, one.name, _inputs(dict(one.inputs))) for one in program.by_urn.values()]

@@ -96,6 +96,17 @@ _MIRROR = {
         (_set("gpu", value={"driver": "local-repo", "version": "384.90"}), "allowed is 390 or later"),
         (_set("gpu", value={"driver": "none", "version": "390.12"}), "is of no use with gpu.driver none"),
         (_set("gpu", value={"driver": "repo", "package": _PACKAGE}), "gpu.package = '…': is of no use with"),
+        (
+            _set("image", value={"base": "debian:12"}),
+            "image.base = '…': is of no use with image.flavour debian",
+        ),
+        (_set("image", value={"caffe2": {"commit": "main"}}), "image.caffe2.commit"),
+        (_set("image", value={"flavour": "source", "base": "nvidia/cuda"}), "image.base = 'nvidia/cuda'"),
+        (_set("image", value={"flavour": "source", "base_digest": "sha256:1"}), "image.base_digest"),
+        (
+            _set("image", value={"flavour": "source", "caffe2": {"cuda_arch_bin": []}}),
+            "image.caffe2.cuda_arch_bin",
+        ),
         (_set("lab", "registry_port", value=22401), "is one of the SSH ports 22400 to 22402"),
         (_set("registry", "push_address", value="10.0.0.1:5000"), "is not the lab's registry"),
         (_set("hosts", value=[]), "at least 1"),
