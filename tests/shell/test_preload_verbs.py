@@ -44,7 +44,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _compile(*flags, "-Wl,-soname,libibverbs.so.1", script, "-o", stub, HERE / "stub.c")
     (folder / "libibverbs.so").symlink_to(stub.name)
     _compile(*flags, "-o", folder / "caller.so", HERE / "gloo.c", f"-L{folder}", "-libverbs")
-    _compile("sh", PRELOAD / "build.sh", folder / "preload.so", f"-L{folder}")
+    _compile("sh", PRELOAD / "build.sh", folder / "preload.so", "-Werror", f"-L{folder}")
     (folder / "gids").write_text("".join(f"{gid}\n" for gid in GIDS))
     types = folder / "mlx5_0/ports/1/gid_attrs/types"
     types.mkdir(parents=True)
