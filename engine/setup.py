@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine import (
+    automatic_logs,
     backend,
     bundle,
     docker_engine,
@@ -40,6 +41,7 @@ def run(checkout: Checkout, reporter: Reporter, archive: Path | None = None) -> 
         with bundle.opened(checkout, reporter, archive, lambda: _is_complete(checkout, found)) as source:
             _check_machine(checkout, reporter, found, source)
             python_env.ensure(checkout, reporter, source.wheels if source else None)
+            automatic_logs.switch_off(checkout.pulumi_home)
             cli = pulumi_cli.ensure(checkout, reporter, source)
             plugin_install.ensure(checkout, reporter, cli, source)
             engine = docker_engine.ensure(checkout, reporter, found)

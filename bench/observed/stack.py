@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.servers import BenchError
+from engine.automatic_logs import switch_off
 
 ROOT = Path(__file__).parents[2]
 NAME = "bench"
@@ -41,6 +42,7 @@ class BenchStack:
             raise BenchError("there is no pulumi: make setup")
         self._program = found
         (folder / "state").mkdir(parents=True)
+        switch_off(folder / "home")
         shutil.copy(Path(__file__).with_name(f"{program}.py"), folder / "__main__.py")
         for name, text in files.items():
             (folder / name).write_text(text)

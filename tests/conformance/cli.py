@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.automatic_logs import switch_off
+
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "of a throw-away stack"
 PROJECT = "conformance"
@@ -95,7 +97,7 @@ def find_engine(folder: Path) -> Engine:
         path for home in homes for path in home.glob("plugins/resource-command-v*/pulumi-resource-command")
     ]
     assert found, f"there is no command plugin in {homes[0]}: make setup"
-    (folder / "home").mkdir()
+    switch_off(folder / "home")
     (folder / "state").mkdir()
     (folder / "home" / "plugins").symlink_to(found[0].parents[1])
     return Engine(program, found[0], folder)
