@@ -12,13 +12,11 @@ import pulumi
 from pulumi_command import local
 
 from components.context import Cluster
-from components.host_step import host_step, local_step
+from components.host_step import local_step
 from components.image_context import ImagePlan, image_plan
+from components.image_distribution import OPERATOR, Built, distribute, last_line
 
-# The operator's machine, as it stands in the names of the steps that run there.
-OPERATOR = "operator"
 BUILD_STEP = "caffe2_image.build"
-PULL_STEP = "caffe2_image.pull"
 
 
 class Caffe2Image(pulumi.ComponentResource):
@@ -37,37 +35,8 @@ class Caffe2Image(pulumi.ComponentResource):
         build = self._build(cluster, after)
         self.image_id = build.stdout.apply(last_line)
         self.checks = build.stdout.apply(found_in_image)
-        self.reference = f"{stack.registry.address}/{repository}:{self.tag}"
-        push = local_step(
-            cluster,
-            OPERATOR,
-            "caffe2_image.push",
-            {
-                "image": repository,
-                "image_id": self.image_id,
-                "registry": stack.registry.push_address,
-                "tag": self.tag,
-            },
-            parent=self,
-            generation=cluster.registry_generation,
-            depends_on=[cluster.registry_node] if cluster.registry_node is not None else [],
-        )
-        digest = push.stdout.apply(last_line)
-        self.pulled = {
-            name: host_step(
-                cluster,
-                host,
-                PULL_STEP,
-                {
-                    "digest": digest,
-                    "image_id": self.image_id,
-                    "registry": stack.registry.address,
-                    "repository": repository,
-                },
-                parent=self,
-            )
-            for name, host in cluster.hosts.items()
-        }
+        distributed = distribute(cluster, Built(repository, self.tag, self.image_id), self)
+        self.reference, self.pulled = distributed.reference, distributed.on_host
         self.register_outputs({"reference": self.reference, "image_id": self.image_id, "checks": self.checks})
 
     def _build(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> local.Command:
@@ -108,13 +77,3 @@ def found_in_image(text: str) -> dict[str, str]:
             f"The build of the image did not say what is in it. Hint: see the log of {BUILD_STEP} above."
         )
     return {str(key): str(value) for key, value in found.items()}
-
-
-def last_line(text: str) -> str:
-    """Return a step's result: by agreement the last line that it prints."""
-    lines = text.strip().splitlines()
-    if not lines:
-        raise pulumi.RunError(
-            "An image step printed no result, so there is no image to use. Hint: see its log above."
-        )
-    return lines[-1]

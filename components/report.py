@@ -9,11 +9,12 @@ from typing import Any
 
 import pulumi
 
-from components.caffe2_image import BUILD_STEP, OPERATOR
+from components.caffe2_image import BUILD_STEP
 from components.cluster import report
 from components.context import Cluster, HostContext, SwitchContext
 from components.fabric import disagreements, wrong_cables
 from components.host_step import LOCAL, REMOTE, StepId, recorded_step
+from components.image_distribution import OPERATOR
 from components.observation import HOST_STEPS
 from components.preflight import new_hosts
 from components.switch_qos import STEP as SWITCH_STEP

@@ -10,9 +10,10 @@ import pulumi
 import pulumi_docker as docker
 from pulumi_command import local
 
-from components.caffe2_image import PULL_STEP, Caffe2Image
+from components.caffe2_image import Caffe2Image
 from components.context import Cluster, HostContext
 from components.host_step import host_step
+from components.image_distribution import PULL_STEP
 from components.job_containers import REDIS, redis_container, shard_container, shard_name
 from components.made_anew import makes_way
 from facts.checkpoint import CONTAINER
