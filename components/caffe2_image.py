@@ -20,7 +20,7 @@ BUILD_STEP = "caffe2_image.build"
 
 
 class Caffe2Image(pulumi.ComponentResource):
-    """The image: built on the operator's engine, pushed to the stack's registry, pulled by digest.
+    """The image: built on the operator's engine, then brought to all hosts (image_distribution.py).
 
     `image_id` (``sha256:…``) names the same content on every machine, and stays known while the registry is
     being repaired; so containers are declared with it, not with the registry's digest. `pulled` has the
@@ -35,7 +35,7 @@ class Caffe2Image(pulumi.ComponentResource):
         build = self._build(cluster, after)
         self.image_id = build.stdout.apply(last_line)
         self.checks = build.stdout.apply(found_in_image)
-        distributed = distribute(cluster, Built(repository, self.tag, self.image_id), self)
+        distributed = distribute(cluster, Built(repository, self.tag, self.image_id), self, after)
         self.reference, self.pulled = distributed.reference, distributed.on_host
         self.register_outputs({"reference": self.reference, "image_id": self.image_id, "checks": self.checks})
 

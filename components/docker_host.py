@@ -16,6 +16,7 @@ from components.host_step import host_step
 from components.operator_files import operator_file
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.models import Host, Stack
+from settings.registry import NamedRegistry, named_registry
 
 
 def routes(stack: Stack, host: Host) -> str:
@@ -58,7 +59,7 @@ def _pinned(version: str | None) -> dict[str, str]:
 
 
 class DockerHost(pulumi.ComponentResource):
-    """One host's Docker engine, trusting the stack's registry, reachable from the other hosts' containers."""
+    """One host's Docker engine, trusting a registry that the stack names, reachable from other containers."""
 
     def __init__(self, cluster: Cluster, context: HostContext, after: Sequence[pulumi.Resource] = ()) -> None:
         super().__init__("rocestack:components:DockerHost", context.host.name)
@@ -73,8 +74,7 @@ class DockerHost(pulumi.ComponentResource):
                 **repository_lines(docker.repository if docker.flavour is DockerFlavour.CE else None),
                 "storage_driver": "overlay2",
                 "bip": bridge_address(context.host),
-                "registry": stack.registry.address,
-                "registry_ca": _certificate(stack.registry.ca_file),
+                **_trusted(named_registry(stack.registry)),
                 "service": "active",
             },
             parent=self,
@@ -109,7 +109,13 @@ class DockerHost(pulumi.ComponentResource):
         self.register_outputs({"container_subnet": str(context.host.container_subnet)})
 
 
-def _certificate(path: str) -> str:
-    """Return the registry's CA certificate on one line; it is public, and the host decodes it."""
+def _trusted(registry: NamedRegistry | None) -> dict[str, str]:
+    """Return the registry that the stack names and its CA's certificate on one line; ``none`` without one.
+
+    The certificate is public, and the host decodes it.
+    """
+    if registry is None:
+        return {"registry": "none", "registry_ca": "none"}
     hint = "it is a PEM file's path from the checkout's root; `make setup` makes the lab's."
-    return base64.b64encode(operator_file("registry.ca_file", path, hint)).decode("ascii")
+    certificate = operator_file("registry.ca_file", registry.ca_file, hint)
+    return {"registry": registry.address, "registry_ca": base64.b64encode(certificate).decode("ascii")}

@@ -22,7 +22,8 @@ LOCAL = "command:local:Command"
 
 # All that a change of the program could alter: an unreachable host keeps what is recorded, and no diff
 # claims to know better (docs/decisions/0003).
-_FROZEN = ["stdin", "create", "update", "delete", "connection"]
+_LOCAL_FROZEN = ["stdin", "create", "update", "delete"]
+_FROZEN = [*_LOCAL_FROZEN, "connection"]
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,15 @@ def local_step(
     found: Mapping[str, str] | None = None,
     generation: str = "1",
     depends_on: Sequence[pulumi.Resource] = (),
+    works_on: HostContext | None = None,
 ) -> local.Command:
-    """Declare `step` on the operator's machine, by the same rules as `host_step`."""
+    """Declare `step` on the operator's machine, by the same rules as `host_step`.
+
+    One that `works_on` a host goes with that host's lab node, and waits until an unreachable one is back.
+    """
     step_id = StepId(LOCAL, machine, step)
     apply, remove = _scripts(step)
+    recorded = cluster.checkpoint.of(LOCAL, step_id.name) is not None
     return local.Command(
         step_id.name,
         create=apply,
@@ -116,7 +122,15 @@ def local_step(
         stdin=_stdin(cluster, step_id, found, wanted, generation),
         add_previous_output_in_env=False,
         logging=local.Logging.STDERR,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), delete_before_replace=True),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=list(depends_on),
+            delete_before_replace=True,
+            deleted_with=works_on.node if works_on is not None else None,
+            ignore_changes=_LOCAL_FROZEN
+            if works_on is not None and works_on.unreachable and recorded
+            else None,
+        ),
     )
 
 

@@ -34,6 +34,8 @@ HOST_STEPS = (
     "docker_host.engine",
     "docker_host.routes",
     "docker_host.runtime",
+    "caffe2_image.certificate",
+    "caffe2_image.registry",
     "caffe2_image.pull",
     "training_job.dataset",
 )

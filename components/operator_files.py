@@ -23,3 +23,14 @@ def operator_file(setting: str, path: str, hint: str) -> bytes:
             raise pulumi.RunError(text) from None
         pulumi.log.warn(f"{text} `up` needs it.")
         return b""
+
+
+def portable(path: str) -> str:
+    """Return a file's path as it stands in a stack's state: the same for each checkout and each user.
+
+    One in the checkout is told from its root, one in the home folder with a ``~``.
+    """
+    for folder, prefix in ((Path.cwd(), Path()), (Path.home(), Path("~"))):
+        if Path(path).is_relative_to(folder):
+            return str(prefix / Path(path).relative_to(folder))
+    return path

@@ -45,6 +45,7 @@ _KEY_URL = "where the key comes from; the key itself is seen by its whole finger
 _PERSON = "is for a person; `up` stops and says so"
 _CHECK = "a limit of the check before a host is first touched; what comes of it the later steps show"
 _LOGIN = "the way to the switch; a wrong one makes it unreachable"
+_WAY = "the way to the host; a wrong one ends `up` with an error"
 _OPERATOR = "of the operator's machine; what it makes is seen where it is used"
 
 _REPOSITORY = {
@@ -192,11 +193,47 @@ _SETTINGS: Mapping[str, Step] = {
         },
         {"repository_key_url": _KEY_URL},
     ),
+    "caffe2_image.certificate": Step(
+        {
+            "certificate": Fact(
+                "sha256 of the certificate and its key as they were made, the key's owner and mode, and "
+                "whether it expires within 30 days; another one is made anew, and all hosts trust it"
+            )
+        },
+        {"address": "part of the certificate; for another address another one is made"},
+    ),
+    "caffe2_image.registry": Step(
+        {
+            "package": Fact("its program is there"),
+            "data": Fact("owner and mode of `/var/lib/rocestack-registry`"),
+            "service": Fact("`systemctl show`: both units active; they are enabled"),
+            "certificate": Fact("sha256 of the one that is served"),
+        },
+        dict.fromkeys(("address", "interface", "user"), "part of the files below, which are compared"),
+    ),
     "caffe2_image.pull": Step(
-        {"image_id": Fact("`docker image inspect` of the image under its digest")},
-        dict.fromkeys(
-            ("digest", "registry", "repository"), "part of the name under which image_id is looked for"
-        ),
+        {
+            "image_id": Fact(
+                "`docker image inspect` of the image under its digest, or its tag where it was sent"
+            ),
+            "registry_ca": Fact("the certificate, compared whole", free=("none",)),
+        },
+        {
+            **dict.fromkeys(
+                ("digest", "registry", "repository", "tag"),
+                "part of the name under which image_id is looked for",
+            ),
+            "size_mb": "what a check of the free space before the pull needs",
+        },
+    ),
+    "caffe2_image.stream": Step(
+        {"image_id": Fact("by caffe2_image.pull, which looks for the image on the host")},
+        {
+            **dict.fromkeys(("image", "tag"), "part of the name under which image_id is looked for"),
+            **dict.fromkeys(
+                ("host", "ssh_address", "ssh_port", "ssh_user", "ssh_key", "ssh_known_hosts"), _WAY
+            ),
+        },
     ),
     "training_job.dataset": Step(
         {
@@ -221,11 +258,21 @@ _SETTINGS: Mapping[str, Step] = {
         ),
     ),
     "caffe2_image.push": Step(
-        {},
-        dict.fromkeys(
-            ("image", "image_id", "registry", "tag"),
-            "the registry serves the hosts once; what they then have is seen by caffe2_image.pull",
-        ),
+        {
+            "content": Fact(
+                "the registry on the head host still has the image of that digest; a registry that the stack "
+                "names is not asked: it serves the hosts once"
+            )
+        },
+        {
+            **dict.fromkeys(
+                ("image", "image_id", "registry", "tag"),
+                "what the hosts then have is seen by caffe2_image.pull",
+            ),
+            **dict.fromkeys(
+                ("socket", "host", "ssh_address", "ssh_port", "ssh_user", "ssh_key", "ssh_known_hosts"), _WAY
+            ),
+        },
     ),
     "switch_qos.roce": Step(
         {
@@ -284,7 +331,7 @@ def steps() -> Mapping[str, Step]:
 
 
 def _with_files(name: str, step: Step) -> Step:
-    if name.startswith(("caffe2_image.b", "caffe2_image.push", "switch_qos")):
+    if name.startswith(("caffe2_image.b", "caffe2_image.push", "caffe2_image.stream", "switch_qos")):
         return step
     more = {one.key: Fact(f"sha256 and mode of `{one.path}`") for one in FILES.get(name, ())}
     if has_unit(name):

@@ -113,6 +113,22 @@ FILES: Mapping[str, tuple[HostFile, ...]] = {
         ),
     ),
     "docker_host.engine": (_FORWARDING,),
+    "caffe2_image.registry": (
+        HostFile("conf", "/etc/rocestack/registry.yml", _filled("caffe2_image/registry.yml")),
+        HostFile(
+            "push_conf", "/etc/rocestack/registry-push.yml", _included("caffe2_image/registry-push.yml")
+        ),
+        HostFile(
+            "unit",
+            f"{_SYSTEMD}/rocestack-registry.service",
+            _filled("caffe2_image/rocestack-registry.service"),
+        ),
+        HostFile(
+            "push_unit",
+            f"{_SYSTEMD}/rocestack-registry-push.service",
+            _filled("caffe2_image/rocestack-registry-push.service"),
+        ),
+    ),
     "docker_host.routes": (
         *_service("docker_host.routes", "rocestack-routes.service", "rocestack-routes.service"),
         _FORWARDING,

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from settings.artifact import Artifact
+from settings.registry import Distribution
 from settings.section import Section
 
 # As `docker pull` takes it: name:tag.
@@ -51,7 +52,7 @@ class Caffe2Source(Section):
 
 
 class Image(Section):
-    """The training image, built once and pulled by all hosts.
+    """The training image, built once and the same on all hosts.
 
     `base` is what `source` builds on, by `base_digest` where that is given. `ofed` is the vendor's archive
     (tgz) of MLNX_OFED for the base's distribution, a path or URL for the machine that builds: its user space
@@ -59,6 +60,7 @@ class Image(Section):
     """
 
     flavour: ImageFlavour = ImageFlavour.DEBIAN
+    distribution: Distribution = Distribution.REGISTRY
     base: ImageReference = "nvidia/cuda:9.2-cudnn7-devel-ubuntu16.04"
     base_digest: ImageDigest | None = None
     repository: Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")] = "rocestack/caffe2"

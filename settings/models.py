@@ -11,6 +11,7 @@ from settings.docker import Docker
 from settings.gpu import Apt, Gpu, Reboot
 from settings.image import Image
 from settings.ofed import Ofed
+from settings.registry import Registry
 from settings.roce import RoceProfile
 from settings.section import InterfaceName, Name, Section, TcpPort
 from settings.switch import (
@@ -22,9 +23,6 @@ from settings.switch import (
     switch_sections,
 )
 from settings.training import Training
-
-# host:port of a registry, as it stands before the first slash of an image's name.
-RegistryAddress = Annotated[str, Field(pattern=r"^[a-z0-9.-]+:\d{1,5}$")]
 
 
 class Host(Section):
@@ -59,14 +57,6 @@ class Access(Section):
     private_key_file: Annotated[str, Field(min_length=1)]
 
 
-class Registry(Section):
-    """The image registry: `address` as the hosts reach it, `push_address` as the operator does."""
-
-    address: RegistryAddress
-    push_address: RegistryAddress
-    ca_file: Annotated[str, Field(min_length=1)]
-
-
 class Lab(Section):
     """The embedded virtual cluster; a stack without this section is metal.
 
@@ -91,7 +81,9 @@ class Stack(Section):
         Annotated[tuple[Switch, ...], Field(min_length=1, max_length=32)] | None,
         Field(description="this or `switch`"),
     ] = None
-    registry: Registry
+    registry: Annotated[Registry | None, Field(description="required with image.distribution `registry`")] = (
+        None
+    )
     roce: RoceProfile = RoceProfile()
     apt: Apt = Apt()
     gpu: Gpu = Gpu()

@@ -13,9 +13,11 @@ from typing import Any
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import OLDEST_DRIVER, Gpu, GpuDriver
 from settings.image_rules import IMAGE_RULES
-from settings.models import Access, Host, Lab, Network, Registry
+from settings.models import Access, Host, Lab, Network
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
+from settings.registry import Registry, RegistryServer
+from settings.registry_rules import REGISTRY_RULES
 from settings.switch import switch_sections
 from settings.switch_rules import SWITCH_RULES, One, Several, switch_login
 from settings.training_rules import TRAINING_RULES
@@ -141,7 +143,7 @@ def _metal_is_reachable(
 
 
 def _lab_ports_apart(
-    hosts: tuple[Host, ...], switch: One, switches: Several, registry: Registry, lab: Lab | None
+    hosts: tuple[Host, ...], switch: One, switches: Several, registry: Registry | None, lab: Lab | None
 ) -> Iterable[Problem]:
     if lab is None:
         return
@@ -163,6 +165,8 @@ def _lab_ports_apart(
             lab.registry_port,
             f"leaves the lab's vendors no port: theirs is the next one, and SSH has {first}",
         )
+    if registry is None or registry.server is not RegistryServer.NAMED:
+        return
     if registry.push_address != f"127.0.0.1:{lab.registry_port}":
         yield Problem(
             "registry.push_address",
@@ -199,6 +203,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("hosts",), _container_subnet_size),
     *SWITCH_RULES,
     *IMAGE_RULES,
+    *REGISTRY_RULES,
     (("hosts", "network"), _addresses_in_subnet),
     *TRAINING_RULES,
     (("docker", "gpu", "lab"), _docker_has_its_sources),

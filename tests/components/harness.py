@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,11 +25,14 @@ from settings.gpu import Gpu
 from settings.loader import load_file
 from settings.models import HostAccess, Stack, SwitchAccess
 from settings.ofed import Ofed
+from settings.registry import Distribution, Registry, RegistryServer
 from settings.switch import Switch
 
 ROOT = Path(__file__).parents[2]
 IMAGE_ID = "sha256:" + "a" * 64
 CHECKS = {"cuda": "none", "operator_test": "relu: OK"}
+# Of the head's registry, as its step prints it.
+CERTIFICATE = base64.b64encode(b"-- a certificate --").decode()
 FIGURES = {"run_id": "x", "shards": []}
 
 
@@ -54,7 +58,9 @@ class _Mocks(mocks.Mocks):
         if args.name.endswith("caffe2_image.build"):
             outputs["stdout"] = f"{json.dumps(CHECKS)}\n{IMAGE_ID}\n"
         elif args.name.endswith("caffe2_image.push"):
-            outputs["stdout"] = "sha256:" + "b" * 64
+            outputs["stdout"] = "sha256:" + "b" * 64 + " 512"
+        elif args.name.endswith("caffe2_image.certificate"):
+            outputs["stdout"] = CERTIFICATE
         elif args.name == "training_job.wait":
             outputs["stdout"] = json.dumps(FIGURES)
         else:
@@ -114,6 +120,26 @@ def lab_stack() -> Stack:
     """Return the lab's settings with the flavours that need no vendor, whose steps have their own tests."""
     plain = Ofed(sysfs_root="/run/lab-sysfs", allow_unobservable=("ofed_stack.qos.pause",))
     return whole_lab_stack().model_copy(update={"gpu": Gpu(), "ofed": plain, "docker": Docker()})
+
+
+def named_registry_stack() -> Stack:
+    """Return the plain settings with a registry that the stack names; a file of the checkout is its CA."""
+    registry = Registry(
+        address="registry:5000", push_address="127.0.0.1:22450", ca_file=str(ROOT / "Pulumi.yaml")
+    )
+    return lab_stack().model_copy(update={"registry": registry})
+
+
+def head_registry_stack() -> Stack:
+    """Return the plain settings with our registry on the head host."""
+    return lab_stack().model_copy(update={"registry": Registry(server=RegistryServer.HEAD_HOST)})
+
+
+def streamed_stack() -> Stack:
+    """Return the plain settings without a registry: the image is sent over SSH."""
+    stack = lab_stack()
+    image = stack.image.model_copy(update={"distribution": Distribution.STREAM})
+    return stack.model_copy(update={"registry": None, "image": image})
 
 
 def racks_stack() -> Stack:

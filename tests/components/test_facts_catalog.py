@@ -12,7 +12,15 @@ from settings.gpu import Gpu, GpuDriver, Upgrade
 from settings.loader import load_file
 from settings.models import Stack
 from settings.ofed import Ofed, OfedFlavour
-from tests.components.harness import ROOT, Program, World, lab_stack, whole_lab_stack
+from tests.components.harness import (
+    ROOT,
+    Program,
+    World,
+    head_registry_stack,
+    lab_stack,
+    streamed_stack,
+    whole_lab_stack,
+)
 
 # Lines of a step's stdin that are the engine's book-keeping.
 _BESIDE = ("generation", "node")
@@ -41,6 +49,8 @@ STACKS = {
     "plain": lab_stack,
     "repositories": _with_repositories,
     "reference": _reference,
+    "head registry": head_registry_stack,
+    "streamed": streamed_stack,
 }
 
 

@@ -13,7 +13,10 @@ from settings.image import Image, ImageFlavour
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 STEPS = [
-    *(f"caffe2_image/{name}" for name in ("base", "build", "push", "pull")),
+    *(
+        f"caffe2_image/{name}"
+        for name in ("base", "build", "push", "pull", "stream", "certificate", "registry")
+    ),
     "training_job/dataset",
 ]
 

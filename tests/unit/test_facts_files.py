@@ -20,7 +20,14 @@ ELSEWHERE = {
     '"$certs/${want[registry]}/ca.crt"': "docker_host.engine.registry_ca",
     '"$cdi_spec"': "docker_host.runtime.cdi",
 }
-SETTINGS = {"interface": "enp1f0", "tcp_ecn": "1", "version": "390.46", "note": "it's"}
+SETTINGS = {
+    "interface": "enp1f0",
+    "tcp_ecn": "1",
+    "version": "390.46",
+    "note": "it's",
+    "address": "31.31.31.41:5000",
+    "user": "root",
+}
 WRITES = re.compile(r"put_file (\S+) (\d+)(?: <<'([A-Z]+)'\n(.*?)^\3$)?", re.DOTALL | re.MULTILINE)
 
 

@@ -109,6 +109,26 @@ _MIRROR = {
         ),
         (_set("lab", "registry_port", value=22401), "is one of the SSH ports 22400 to 22402"),
         (_set("registry", "push_address", value="10.0.0.1:5000"), "is not the lab's registry"),
+        (
+            _set("registry", "address", value=None),
+            "registry.address = None: is required with",
+        ),
+        (_set("registry", "server", value="head"), "input should be 'named' or 'head-host'"),
+        (
+            _set("registry", value={"server": "head-host", "ca_file": "ca.crt"}),
+            "registry.ca_file = 'ca.crt': is of no use with registry.server head-host",
+        ),
+        (_set("registry", value={"server": "head-host", "port": 80}), "greater than or equal to 1024"),
+        (
+            _set("registry", value={"server": "head-host", "port": 5555}),
+            "registry.port = 5555: is also training.redis_port on the head host",
+        ),
+        (_set("registry", value=None), "registry = None: is missing; image.distribution registry needs it"),
+        (
+            _set("image", "distribution", value="stream"),
+            "is of no use with image.distribution stream; leave it out",
+        ),
+        (_set("image", "distribution", value="mail"), "input should be 'registry' or 'stream'"),
         (_set("hosts", value=[]), "at least 1"),
     ],
 )
@@ -121,6 +141,24 @@ def test_one_wrong_value_is_one_clear_error(
     assert says in str(caught.value)
     assert str(caught.value).startswith("Pulumi.lab.yaml has ")
     assert "nothing was changed" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("registry", "distribution"),
+    [
+        ({"server": "head-host"}, "registry"),
+        ({"server": "head-host", "port": 5443}, "registry"),
+        (None, "stream"),
+    ],
+)
+def test_the_image_comes_without_a_registry_of_somebody(
+    sections: Sections, registry: Sections | None, distribution: str
+) -> None:
+    sections["image"]["distribution"] = distribution
+    del sections["registry"]
+    if registry is not None:
+        sections["registry"] = registry
+    assert parse(sections, "x").image.distribution.value == distribution
 
 
 def test_more_shards_than_gpus_are_refused() -> None:
