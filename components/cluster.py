@@ -50,7 +50,9 @@ def open_cluster(stack: Stack, stack_name: str, checkpoint: Checkpoint, machines
     stack = machines.stack or stack
     there = {name: access for name, access in machines.hosts.items() if name not in machines.absent}
     switches = {name: access for name, access in machines.switches.items() if name not in machines.absent}
-    found = observe(checkpoint, there, switches, preflight_settings(stack, stack_name))
+    preflight = preflight_settings(stack, stack_name)
+    deadline = float(stack.observation.deadline_seconds)
+    found = observe(checkpoint, there, switches, preflight, deadline)
     check_fitness(found.hosts, new_hosts(checkpoint, there), frozenset(machines.nodes))
     registry = machines.registry
     return Cluster(

@@ -40,8 +40,7 @@ HOST_STEPS = (
     "training_job.dataset",
 )
 PREFLIGHT = HOST_STEPS[0]
-# For all hosts together; beyond 256 hosts it grows, so that each still has some seconds.
-_DEADLINE_S = 20.0
+# What each host has at least; with many of them the deadline of all grows.
 _LEAST_S = 5.0
 
 
@@ -71,8 +70,11 @@ def observe(
     hosts: Mapping[str, HostAccess],
     switches: Mapping[str, SwitchAccess],
     preflight: Mapping[str, str],
+    deadline: float,
 ) -> Observations:
     """Return what is on the given hosts and switches, one round trip each, all in parallel.
+
+    `deadline`, in seconds, is for all hosts together; a switch has a second more for each of its ports.
 
     A host to which nothing was ever applied has nothing that could have drifted: it is asked whether it is
     fit for the stack, by the settings `preflight` of that step. Such a switch is not asked.
@@ -84,22 +86,26 @@ def observe(
     # hosts needs a thread of its own.
     with ThreadPoolExecutor(max_workers=1 + len(switches)) as pool:
         switch_answers = {
-            name: pool.submit(_read_switch, switches[name], lines) for name, lines in applied.items() if lines
+            name: pool.submit(_read_switch, switches[name], lines, deadline)
+            for name, lines in applied.items()
+            if lines
         }
-        host_answer = pool.submit(asyncio.run, _observe_hosts(asked)) if asked else None
+        host_answer = pool.submit(asyncio.run, _observe_hosts(asked, deadline)) if asked else None
         return Observations(
             hosts=host_answer.result() if host_answer is not None else {},
             switches={name: answer.result() for name, answer in switch_answers.items()},
         )
 
 
-async def _observe_hosts(asked: Mapping[str, tuple[HostAccess, str]]) -> Mapping[str, HostObservation]:
+async def _observe_hosts(
+    asked: Mapping[str, tuple[HostAccess, str]], deadline: float
+) -> Mapping[str, HostObservation]:
     script = probe.render(HOST_STEPS)
     return await observe_hosts(
         [access for access, _ in asked.values()],
         script,
         {name: stdin for name, (_, stdin) in asked.items()},
-        max(_DEADLINE_S, _LEAST_S * math.ceil(len(asked) / OPEN_AT_ONCE)),
+        max(deadline, _LEAST_S * math.ceil(len(asked) / OPEN_AT_ONCE)),
     )
 
 
@@ -124,15 +130,15 @@ def _switch_applied(checkpoint: Checkpoint, switch: SwitchAccess) -> Mapping[str
     return None if recorded is None else recorded.values
 
 
-def _read_switch(switch: SwitchAccess, applied: Mapping[str, str]) -> SwitchAnswer:
+def _read_switch(switch: SwitchAccess, applied: Mapping[str, str], deadline: float) -> SwitchAnswer:
     try:
         wanted = read_wanted(applied)
     except WantedError:
         # The record is of an older program, so this one's next `up` applies and observes anew.
         return SwitchAnswer()
-    deadline = _DEADLINE_S + len(wanted.ports)
     try:
-        answer = read_switch(read_access(login(switch), secrets(switch)), wanted, deadline)
+        access = read_access(login(switch), secrets(switch))
+        answer = read_switch(access, wanted, deadline + len(wanted.ports))
     except OnyxError as error:
         return SwitchAnswer(unreachable=str(error))
     return SwitchAnswer(answer.found, answer.neighbours, foreign=answer.foreign)

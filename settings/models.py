@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from settings.docker import Docker
 from settings.gpu import Apt, Gpu, Reboot
 from settings.image import Image
+from settings.observation import Observation
 from settings.ofed import Ofed
 from settings.registry import Registry
 from settings.roce import RoceProfile
@@ -90,6 +91,7 @@ class Stack(Section):
     ofed: Ofed = Ofed()
     docker: Docker = Docker()
     reboot: Reboot = Reboot()
+    observation: Observation = Observation()
     image: Image = Image()
     training: Training = Training()
     access: Access | None = None

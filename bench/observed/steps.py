@@ -46,6 +46,8 @@ def sections(hosts: Sequence[Mapping[str, Any]], client_key: str, ca_file: str) 
             "sysfs_root": SYSFS,
             "allow_unobservable": ["ofed_stack.qos.pause"],
         },
+        # All hosts share the machine, so each has a small part of a processor.
+        "observation": {"deadline_seconds": 300},
         # A batch for each shard of many hosts.
         "training": {"epoch_size": 100_000, "test_epoch_size": 100_000},
         "registry": {"address": "127.0.0.1:5000", "push_address": "127.0.0.1:5000", "ca_file": ca_file},

@@ -192,7 +192,7 @@ def test_all_switches_are_asked_at_once(applied: Program, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(observation, "read_switch", read)
     access = machines(racks_stack()).switches
-    found = observe(applied.checkpoint(), {}, access, {})
+    found = observe(applied.checkpoint(), {}, access, {}, 20.0)
     assert found.switches[LEFT].unreachable == "no route to host"
     assert found.switches[LEFT].found is None
     assert found.switches[RIGHT].found == {"hostname": RIGHT}
@@ -201,7 +201,7 @@ def test_all_switches_are_asked_at_once(applied: Program, monkeypatch: pytest.Mo
     inputs = dict(applied.checkpoint().inputs)
     del inputs["command:local:Command", STEPS[LEFT]]
     together = threading.Barrier(1)
-    found = observe(dataclasses.replace(applied.checkpoint(), inputs=inputs), {}, access, {})
+    found = observe(dataclasses.replace(applied.checkpoint(), inputs=inputs), {}, access, {}, 20.0)
     assert list(found.switches) == [RIGHT]
 
 
