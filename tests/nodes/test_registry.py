@@ -318,3 +318,25 @@ def test_all_of_the_registry_goes_and_nothing_else(site: Site, engine: docker.Do
     node.remove(STEP, served(certificate))
     node.remove(CERTIFICATE_STEP, CERTIFICATE)
     assert seen(node) == before
+
+
+def test_the_package_comes_without_its_own_service_and_goes_with_its_user(site: Site) -> None:
+    node = site.head
+    node.run(
+        "apt-get -q -y purge docker-registry && userdel docker-registry && rm -rf /var/lib/docker-registry"
+    )
+    before, units = seen(node), node.run("ls /etc/systemd/system")
+    certificate = node.apply(CERTIFICATE_STEP, CERTIFICATE).strip()
+    node.apply(STEP, served(certificate))
+    assert node.differences(STEP, served(certificate)) == {}
+    # The package's own service would serve everybody.
+    assert node.script("systemctl is-active docker-registry").stdout.strip() == "inactive"
+    listening = node.run("ss -ltnH | awk '{ print $4 }' | grep -E ':5000$'")
+    assert listening.split() == ["31.31.31.41:5000"]
+    node.apply(STEP, served(certificate))
+    node.remove(STEP, served(certificate))
+    node.remove(CERTIFICATE_STEP, CERTIFICATE)
+    assert seen(node) == before
+    assert node.run("ls /etc/systemd/system") == units
+    assert node.script("id docker-registry").status != 0
+    assert node.script("ls -d /var/lib/docker-registry").status != 0
