@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -269,7 +269,7 @@ _OUT_OF_MEMORY = Failure(
 _UNKNOWN = Failure("It failed for a reason that is not known here.", "See the log's last lines.")
 
 
-def explain(lines: Sequence[str], exit_status: int, *, out_of_memory: bool = False) -> Failure:
+def explain(lines: Collection[str], exit_status: int, *, out_of_memory: bool = False) -> Failure:
     """Return why a shard with this output and exit status failed.
 
     Known texts come from runs of Caffe2 1.7.1 with Gloo and from its users' reports; what is not known is

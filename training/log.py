@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import fmean, harmonic_mean
 
 _MARK = "rocestack-shard: "
 _CSV = "rocestack-csv: "
 _VERBS = "rocestack-verbs: set "
+# More than what Python and native code say on a failure.
+_TAIL = 500
 _FIELD = re.compile(r"(\w+)=(\S*)")
 _ITERATION = re.compile(
     r"Finished iteration (?P<number>\d+)/(?P<count>\d+) of epoch (?P<epoch>\d+)"
@@ -113,83 +116,114 @@ def parse_loss(line: str) -> Loss | None:
     return None if match is None else Loss(float(match["loss"]), float(match["accuracy"]))
 
 
-def parse_verbs(line: str) -> str | None:
-    """Return what our library for verbs says in `line` that it set, or None if it says no such thing."""
-    return line.removeprefix(_VERBS) if line.startswith(_VERBS) else None
+class ShardLog:
+    """A shard's output while it comes: what its figures need, and its last lines; the rest is forgotten.
 
-
-def parse_shard(lines: Sequence[str]) -> ShardResult:
-    """Return the result in a finished shard's output.
-
-    Raises LogError if the output lacks its start, its steps or its CSV rows, or if these do not fit.
+    A long training says millions of lines, and all shards are watched at once.
     """
-    # A log that was cut at its limit has lost its first lines; the last one tells the same.
-    start = [*_marked(lines, "start"), *_marked(lines, "end")]
-    if not start:
-        raise LogError("its output lacks the line that rocestack-shard starts with")
-    iterations = [step for line in lines if (step := parse_iteration(line)) is not None]
-    if not iterations:
-        raise LogError("its output shows no training step")
-    epochs = _epochs(lines)
-    if not epochs:
-        raise LogError("its output has no row of the trainer's CSV file")
-    try:
-        return ShardResult(
-            run_id=start[0]["run_id"],
-            shard=int(start[0]["shard"]),
-            transport=start[0]["transport"],
-            interface=start[0]["interface"],
-            device=start[0].get("device", start[0]["interface"]),
-            gid_index=int(start[0]["gid_index"]) if "gid_index" in start[0] else None,
-            verbs=next((said for line in lines if (said := parse_verbs(line)) is not None), None),
-            epochs=epochs,
-            images_per_second=harmonic_mean([step.rate for step in iterations]),
-            traffic=tuple(
-                Traffic(row["kind"], row["device"], int(row["rx_bytes"]), int(row["tx_bytes"]))
-                for row in _marked(lines, "traffic")
-            ),
-        )
-    except (KeyError, ValueError) as error:
-        raise LogError(f"its output has a line that cannot be read ({error})") from error
 
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        self.tail: deque[str] = deque(maxlen=_TAIL)
+        self.step: Iteration | None = None
+        self.verbs: str | None = None
+        self._marked: dict[str, list[dict[str, str]]] = {}
+        self._rows: list[str] = []
+        self._losses: dict[int, _Mean] = {}
+        self._time = _Mean()
+        for line in lines:
+            self.add(line)
 
-def _marked(lines: Iterable[str], what: str) -> list[dict[str, str]]:
-    """Return the key=value fields of each of shard.sh's lines of one kind."""
-    begin = f"{_MARK}{what} "
-    return [dict(_FIELD.findall(line[len(begin) :])) for line in lines if line.startswith(begin)]
+    def add(self, line: str) -> Loss | None:
+        """Take the next line; return the loss that it reports of the last step."""
+        self.tail.append(line)
+        if line.startswith(_MARK):
+            what, _, rest = line.removeprefix(_MARK).partition(" ")
+            self._marked.setdefault(what, []).append(dict(_FIELD.findall(rest)))
+        elif line.startswith(_CSV):
+            self._rows.append(line.removeprefix(_CSV))
+        elif self.verbs is None and line.startswith(_VERBS):
+            self.verbs = line.removeprefix(_VERBS)
+        elif (step := parse_iteration(line)) is not None:
+            self.step = step
+            # For images of the same number the time of an image is what can be added up.
+            self._time.add(1 / step.rate if step.rate > 0 else math.inf)
+        elif self.step is not None and (loss := parse_loss(line)) is not None:
+            self._losses.setdefault(self.step.epoch, _Mean()).add(loss.loss)
+            return loss
+        return None
 
+    def result(self) -> ShardResult:
+        """Return what the shard reports of itself, once it is finished.
 
-def _epochs(lines: Sequence[str]) -> tuple[EpochResult, ...]:
-    rows = [
-        line.removeprefix(_CSV) for line in lines if line.startswith(_CSV) and not line.startswith(_CSV + "#")
-    ]
-    losses = _losses(lines)
-    whole = bool(_marked(lines, "start"))
-    try:
-        return tuple(
-            EpochResult(
-                epoch=epoch,
-                # The trainer of the guide's days has another name for it.
-                top1=float(row.get("top1_test_accuracy") or row["test_accuracy"]),
-                # Where a cut log has lost an epoch's steps, its row still has the loss of the last one.
-                loss=fmean(losses[epoch] if whole or epoch in losses else [float(row["loss"])]),
+        Raises LogError if the output lacks its start, its steps or its CSV rows, or if these do not fit.
+        """
+        # A log that was cut at its limit has lost its first lines; the last one tells the same.
+        start = [*self._marked.get("start", ()), *self._marked.get("end", ())]
+        if not start:
+            raise LogError("its output lacks the line that rocestack-shard starts with")
+        if self.step is None:
+            raise LogError("its output shows no training step")
+        epochs = self._epochs()
+        if not epochs:
+            raise LogError("its output has no row of the trainer's CSV file")
+        time = self._time.value
+        try:
+            return ShardResult(
+                run_id=start[0]["run_id"],
+                shard=int(start[0]["shard"]),
+                transport=start[0]["transport"],
+                interface=start[0]["interface"],
+                device=start[0].get("device", start[0]["interface"]),
+                gid_index=int(start[0]["gid_index"]) if "gid_index" in start[0] else None,
+                verbs=self.verbs,
+                epochs=epochs,
+                images_per_second=1 / time if time > 0 else math.inf,
+                traffic=tuple(
+                    Traffic(row["kind"], row["device"], int(row["rx_bytes"]), int(row["tx_bytes"]))
+                    for row in self._marked.get("traffic", ())
+                ),
             )
-            for row in csv.DictReader(rows)
-            for epoch in [int(row["epoch"])]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise LogError(f"its CSV file cannot be read ({error})") from error
+        except (KeyError, ValueError) as error:
+            raise LogError(f"its output has a line that cannot be read ({error})") from error
+
+    def _epochs(self) -> tuple[EpochResult, ...]:
+        rows = [line for line in self._rows if not line.startswith("#")]
+        try:
+            return tuple(
+                EpochResult(
+                    epoch=int(row["epoch"]),
+                    # The trainer of the guide's days has another name for it.
+                    top1=float(row.get("top1_test_accuracy") or row["test_accuracy"]),
+                    loss=self._loss(int(row["epoch"]), row),
+                )
+                for row in csv.DictReader(rows)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise LogError(f"its CSV file cannot be read ({error})") from error
+
+    def _loss(self, epoch: int, row: Mapping[str, str]) -> float:
+        if epoch not in self._losses and "start" not in self._marked:
+            # A cut log has lost this epoch's steps; its row still has the loss of the last one.
+            return float(row["loss"])
+        return self._losses[epoch].value
 
 
-def _losses(lines: Iterable[str]) -> dict[int, list[float]]:
-    """Return each epoch's training losses; a loss line belongs to the step reported before it."""
-    losses: dict[int, list[float]] = {}
-    epoch = None
-    for line in lines:
-        step = parse_iteration(line)
-        loss = parse_loss(line)
-        if step is not None:
-            epoch = step.epoch
-        elif loss is not None and epoch is not None:
-            losses.setdefault(epoch, []).append(loss.loss)
-    return losses
+@dataclass
+class _Mean:
+    """A mean that remembers no value."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, value: float) -> None:
+        self.total += value
+        self.count += 1
+
+    @property
+    def value(self) -> float:
+        return self.total / self.count
+
+
+def parse_shard(lines: Iterable[str]) -> ShardResult:
+    """Return the result in a finished shard's whole output. Raises LogError as `ShardLog.result` does."""
+    return ShardLog(lines).result()

@@ -10,16 +10,7 @@ from typing import Protocol
 
 from training import figures
 from training.failures import Failure, explain
-from training.log import (
-    Iteration,
-    LogError,
-    Loss,
-    ShardResult,
-    parse_iteration,
-    parse_loss,
-    parse_shard,
-    parse_verbs,
-)
+from training.log import Iteration, LogError, Loss, ShardLog, ShardResult
 from training.remote import Answer, HostLost, HostRefused
 from training.request import Shard, WaitRequest
 
@@ -68,16 +59,14 @@ class _Watched:
     """A shard while it is watched: its output so far, and its end once it has one.
 
     `said` and `said_at` are the last step that was told and when, `lost` why its host does not answer now,
-    `verbs` whether our library has spoken, `stopped` how it ended after we stopped it.
+    `stopped` how it ended after we stopped it.
     """
 
     shard: Shard
-    lines: list[str] = field(default_factory=list)
-    step: Iteration | None = None
+    log: ShardLog = field(default_factory=ShardLog)
     said: tuple[int, int] = (-1, 0)
     said_at: float = 0.0
     lost: str = ""
-    verbs: bool = False
     end: State | None = None
     stopped: State | None = None
 
@@ -86,7 +75,7 @@ class _Watched:
 
     def failure(self) -> Failure:
         assert self.end is not None  # asked only of those that have ended
-        return explain(self.lines, self.end.exit_status, out_of_memory=self.end.out_of_memory)
+        return explain(self.log.tail, self.end.exit_status, out_of_memory=self.end.out_of_memory)
 
 
 async def wait_for_job(
@@ -190,13 +179,13 @@ async def _watch(one: _Watched, docker: Docker, say: Say, *, marked: bool) -> No
     while True:
         try:
             # The log begins anew with each connection.
-            lines: list[str] = []
+            log = ShardLog()
             async for line in docker.follow(one.shard.container):
-                lines.append(line)
-                one.lines = lines
-                one.lost = ""
-                _take(one, line, say)
-                if marked and one.step is not None and not one.verbs:
+                loss = log.add(line)
+                one.log, one.lost = log, ""
+                if loss is not None and log.step is not None:
+                    _say_progress(one, log.step, loss, say)
+                if marked and log.step is not None and log.verbs is None:
                     raise _Unmarked(one.shard)
                 pause = _FIRST_PAUSE_S
             state = await inspect(docker, one.shard.container)
@@ -213,17 +202,6 @@ async def _watch(one: _Watched, docker: Docker, say: Say, *, marked: bool) -> No
                 say(f"{one.shard}: {error}; trying again")
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
-
-
-def _take(one: _Watched, line: str, say: Say) -> None:
-    """Note what a line says; the loss comes right after its step."""
-    step, loss = parse_iteration(line), parse_loss(line)
-    if step is not None:
-        one.step = step
-    elif loss is not None and one.step is not None:
-        _say_progress(one, one.step, loss, say)
-    elif parse_verbs(line) is not None:
-        one.verbs = True
 
 
 def _say_progress(one: _Watched, step: Iteration, loss: Loss, say: Say) -> None:
@@ -254,7 +232,7 @@ async def _settle(one: _Watched, docker: Docker, say: Say) -> None:
             if state is None:
                 return
             if state.ended:
-                one.lines = (await docker.run("logs", one.shard.container)).text.splitlines()
+                one.log = ShardLog((await docker.run("logs", one.shard.container)).text.splitlines())
                 one.end = state
                 return
             answer = await docker.run("stop", "--time", "10", one.shard.container)
@@ -310,7 +288,7 @@ def _other(one: _Watched) -> str:
 
 
 def _last(one: _Watched, count: int) -> list[str]:
-    return [f"  {line}" for line in [*filter(_tells, one.lines)][-count:]]
+    return [f"  {line}" for line in [*filter(_tells, one.log.tail)][-count:]]
 
 
 def _tells(line: str) -> bool:
@@ -324,7 +302,7 @@ def _figures(request: WaitRequest, watched: list[_Watched]) -> str:
     results: dict[int, ShardResult] = {}
     for one in watched:
         try:
-            results[one.shard.index] = parse_shard(one.lines)
+            results[one.shard.index] = one.log.result()
         except LogError as error:
             raise JobFailed(f"{str(one.shard).capitalize()} ended well, but {error}.") from error
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.log import Iteration, LogError, Traffic, parse_iteration, parse_shard
+from training.log import Iteration, LogError, ShardLog, Traffic, parse_iteration, parse_shard
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/trainer"
 START = "rocestack-shard: start run_id=r shard=1 shards=2 transport=tcp interface=eth0"
@@ -110,6 +110,21 @@ def test_the_guides_trainer_calls_its_accuracy_otherwise() -> None:
     assert (
         parse_shard([START, *STEPS, header, ROW]).epochs == parse_shard([START, *STEPS, HEADER, ROW]).epochs
     )
+
+
+def test_a_long_log_is_not_kept() -> None:
+    log = ShardLog([START])
+    for epoch in range(3):
+        for number in range(1, 1001):
+            log.add(f"Finished iteration {number}/1000 of epoch {epoch} (10.00 images/sec)")
+            log.add(f"Training loss: {epoch}.5, accuracy: 0.5")
+    log.add(HEADER)
+    for epoch in range(3):
+        log.add(f"rocestack-csv: 1.0,{epoch},9.9,0.5")
+    assert len(log.tail) == 500
+    result = log.result()
+    assert [one.loss for one in result.epochs] == [0.5, 1.5, 2.5]
+    assert result.images_per_second == pytest.approx(10.0)
 
 
 def test_verbs_are_told_as_they_were_set() -> None:
