@@ -25,6 +25,8 @@ class ProbeError(ValueError):
 class ContainerFact:
     """One container of the stack: `status` is Docker's word (running, exited, …), `image_id` is sha256:…
 
+    One that runs and fails its health check is ``running unhealthy``.
+
     `made` is how it was made, for `settings_found` in facts/containers.py; None where that is not known.
     """
 
@@ -91,12 +93,18 @@ def parse(text: str) -> ProbeAnswer:
     return ProbeAnswer(facts, unobservable, containers, tuple(sorted(others)))
 
 
+def _status(made: Mapping[str, Any]) -> str:
+    # One that ended keeps what its last health check said.
+    sick = made["status"] == "running" and made.get("health") == "unhealthy"
+    return "running unhealthy" if sick else str(made["status"])
+
+
 def _container(text: str) -> tuple[str, ContainerFact]:
     try:
         made = json.loads(text)
         labels = made["config"]["Labels"] or {}
         return made["name"].removeprefix("/"), ContainerFact(
-            status=str(made["status"]),
+            status=_status(made),
             exit_code=int(made["exit_code"]),
             image_id=str(made["image"]),
             generation=labels.get("rocestack.generation"),

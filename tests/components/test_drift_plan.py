@@ -101,6 +101,16 @@ def test_a_removed_service_is_made_again_alone(applied: Program) -> None:
     assert _changed(applied, again) == {"clx-mld-41/redis"}
 
 
+def test_a_service_that_fails_its_health_check_is_made_again_alone(applied: Program) -> None:
+    observations = _in_sync(applied)
+    head = observations["clx-mld-41"]
+    sick = dataclasses.replace(head.containers["redis"], status="running unhealthy")
+    observations["clx-mld-41"] = dataclasses.replace(head, containers={**head.containers, "redis": sick})
+    again = _again(applied, observations)
+    assert _changed(applied, again) == {"clx-mld-41/redis"}
+    assert [one.found for one in again.cluster.drift] == ["running unhealthy"]
+
+
 def test_a_container_that_was_made_anew_by_hand_is_replaced(applied: Program) -> None:
     observations = _in_sync(applied)
     head = observations["clx-mld-41"]

@@ -81,6 +81,9 @@ def labelled(**labels: str) -> dict[str, dict[str, str]]:
     ("line", "expected"),
     [
         (made(config=labelled(generation="3", run_id="run-1")), ("exited", 137, "3", "run-1")),
+        (made(status="running", exit_code=0, health="healthy"), ("running", 0, None, None)),
+        (made(status="running", exit_code=0, health="unhealthy"), ("running unhealthy", 0, None, None)),
+        (made(status="exited", exit_code=0, health="unhealthy"), ("exited", 0, None, None)),
         (made(status="created", exit_code=0), ("created", 0, None, None)),
         (made(status="dead", exit_code=-1, config=labelled(generation="2")), ("dead", -1, "2", None)),
     ],

@@ -55,3 +55,9 @@ def test_figures_that_a_failed_up_left_unknown_are_left_out() -> None:
 
 def test_no_outputs() -> None:
     assert summarise({}).startswith("The lab is not up")
+
+
+def test_a_job_that_nobody_waited_for_has_no_figures() -> None:
+    text = summarise({**OUTPUTS, "training": {"run_id": "72e5", "state": "started"}})
+    assert "  run            72e5, started; nobody waited for its end\n" in text
+    assert "top-1" not in text
