@@ -240,7 +240,7 @@ trap 'fail 143 "stopped while waiting for the other shards"' TERM INT # without 
 
 identity="run_id=$run_id shard=$shard shards=$shards transport=$transport interface=$interface"
 device=$interface
-preload=()
+preload=(env) # never empty: to the guide's bash 4.3 an empty array is an unset variable
 if [[ $transport == ibverbs && -n ${ROCESTACK_GID_INDEX:-} ]]; then
   find_gid
   device=$rdma_device
@@ -251,7 +251,7 @@ fi
 identity+=" device=$device"
 say "start $identity"
 # The loader only warns of a missing library and goes on without it.
-[[ -z ${preload[*]} || -r $library ]] || fail 97 "this image lacks $library, so the traffic would not be marked"
+[[ ${#preload[@]} == 1 || -r $library ]] || fail 97 "this image lacks $library, so the traffic would not be marked"
 check_data
 meet
 say "all $shards shards are here after $SECONDS s"

@@ -47,6 +47,7 @@ def _run(folder: Path, *more: str, **env: str) -> tuple[int, list[str]]:
         ["bash", str(SHARD), *(part for pair in words.items() for part in pair), *more],
         env={
             **os.environ,
+            "PATH": f"{folder}/bin:{os.environ['PATH']}",
             "ROCESTACK_BARRIER_SECONDS": "0",
             "ROCESTACK_SYS": str(folder / "sys"),
             **{f"BASH_FUNC_{name}%%": text for name, text in tools.items()},
@@ -66,6 +67,10 @@ def folder(tmp_path: Path) -> Path:
     for name in ("train_lmdb", "val_lmdb"):
         (tmp_path / "data" / name).mkdir(parents=True)
         shutil.copy(LMDB, tmp_path / "data" / name)
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho trainer "$@"\n')
+    python.chmod(0o755)
     return tmp_path
 
 
