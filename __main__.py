@@ -44,6 +44,7 @@ def _declare(name: str) -> None:
     pulumi.export("image", declared.image.reference)
     pulumi.export("image_checks", declared.image.checks)
     pulumi.export("job", describe(stack))
+    pulumi.export("dataset", declared.job.dataset.summary)
     pulumi.export("training", declared.job.figures)
     pulumi.export("drift", export(found, declared.job.figures))
     pulumi.export("standins", list(machines.standins))

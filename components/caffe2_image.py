@@ -61,7 +61,7 @@ def _settings(plan: ImagePlan) -> dict[str, str]:
     except OSError as error:
         raise pulumi.RunError(
             f"The training image cannot be put together: {error.filename}: {error.strerror}. "
-            "Hint: run `make setup`; it brings the photographs."
+            "Hint: compare the checkout with its commit: git status."
         ) from None
 
 

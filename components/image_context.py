@@ -13,8 +13,6 @@ from settings.image import Image, ImageFlavour
 TEMPLATES = "templates/caffe2_image"
 # The debian flavour's base has a name of ours here: it is pulled, or made from packages.
 DEBIAN_BASE = "rocestack/bullseye"
-# Eight real photographs that set-up brings; the image turns them into the training's dataset.
-PHOTOGRAPHS = ".lab/photographs"
 # What is in every flavour: place in the build's context → path in the checkout.
 _COMMON = {
     "check_image.py": f"{TEMPLATES}/check_image.py",
@@ -53,7 +51,7 @@ def image_plan(image: Image) -> ImagePlan:
 def _from_packages(image: Image) -> ImagePlan:
     """Return the plan of Debian's own Caffe2, whose operator tests are later than the guide's."""
     return ImagePlan(
-        context=_context(image.flavour, photographs=PHOTOGRAPHS),
+        context=_context(image.flavour),
         build={
             "arg_base_image": DEBIAN_BASE,
             "base": "debian:bullseye",
@@ -96,8 +94,8 @@ def _from_source(image: Image) -> ImagePlan:
     )
 
 
-def _context(flavour: ImageFlavour, **more: str) -> dict[str, Path]:
-    places = {".": f"{TEMPLATES}/{flavour.value}", **_COMMON, **more}
+def _context(flavour: ImageFlavour) -> dict[str, Path]:
+    places = {".": f"{TEMPLATES}/{flavour.value}", **_COMMON}
     return {place: Path(path) for place, path in places.items()}
 
 

@@ -38,6 +38,7 @@ HOST_STEPS = (
     "caffe2_image.registry",
     "caffe2_image.pull",
     "training_job.dataset",
+    "training_job.dataset_server",
 )
 PREFLIGHT = HOST_STEPS[0]
 # What each host has at least; with many of them the deadline of all grows.

@@ -12,7 +12,7 @@ from pulumi_command import local
 
 from components.caffe2_image import Caffe2Image
 from components.context import Cluster, HostContext
-from components.host_step import host_step
+from components.dataset import Dataset
 from components.image_distribution import PULL_STEP
 from components.job_containers import REDIS, redis_container, shard_container, shard_name
 from components.made_anew import makes_way
@@ -28,7 +28,7 @@ def describe(stack: Stack) -> str:
     """Return in words what is trained, for the stack's outputs."""
     training = stack.training
     return (
-        f"ResNet-{training.num_layers} on photographs, {training.num_labels} labels, "
+        f"ResNet-{training.num_layers} on {stack.dataset.name}, {training.num_labels} labels, "
         f"{training.image_size} px, {training.num_epochs} epochs of {training.epoch_size} images, "
         f"batch {training.batch_size} on each of {len(stack.shards)} shards"
     )
@@ -46,21 +46,7 @@ class TrainingJob(pulumi.ComponentResource):
         super().__init__("rocestack:components:TrainingJob", "resnet50")
         self._cluster = cluster
         self._image = image
-        datasets = {
-            name: host_step(
-                cluster,
-                context,
-                "training_job.dataset",
-                {
-                    "data_path": stack.training.data_path,
-                    "dataset": "photographs",
-                    "image_id": image.image_id,
-                },
-                parent=self,
-                depends_on=[image.pulled[name]],
-            )
-            for name, context in cluster.hosts.items()
-        }
+        self.dataset = Dataset(cluster, image.pulled, image.image_id, self)
         engines = {name: self._engine(context, image.pulled[name]) for name, context in cluster.hosts.items()}
         redis = self._redis(engines[stack.head.name])
         plan = self._plan(
@@ -75,7 +61,7 @@ class TrainingJob(pulumi.ComponentResource):
                 plan=plan,
                 engine=engines[host.name],
                 # All hosts' datasets: a shard without the others would only wait for them.
-                after=[*after, redis, *datasets.values()],
+                after=[*after, redis, *self.dataset.ready],
             )
             for index, (host, _) in enumerate(stack.shards)
         ]
@@ -88,6 +74,7 @@ class TrainingJob(pulumi.ComponentResource):
         stack = self._cluster.stack
         return {
             "hosts": [host.name for host, _ in stack.shards],
+            "dataset": stack.dataset.identity,
             "image": self._image.tag,
             "shards": [shard_container(stack, index, "") for index in range(len(stack.shards))],
         }

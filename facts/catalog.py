@@ -41,6 +41,7 @@ class Step:
 _WHERE = "says where the host's files are, and leaves nothing there"
 _POLICY = "says whether a reboot may come; it is the operator's, and nothing on the host"
 _SOURCE = "where it comes from; what came is seen by its version"
+_SOURCE_DATA = "where it comes from; what came is seen by dataset, which has its md5"
 _KEY_URL = "where the key comes from; the key itself is seen by its whole fingerprint"
 _PERSON = "is for a person; `up` stops and says so"
 _CHECK = "a limit of the check before a host is first touched; what comes of it the later steps show"
@@ -237,12 +238,26 @@ _SETTINGS: Mapping[str, Step] = {
     ),
     "training_job.dataset": Step(
         {
-            "dataset": Fact("every file is there, with size, time and manifest as it was made"),
+            "dataset": Fact(
+                "the manifest's name, which is a hash of the archives and of how they are stored; every file "
+                "is there, with size, time and manifest as it was made"
+            ),
         },
         {
             "data_path": "where dataset is looked for",
-            "image_id": "what made the data; another image makes it anew",
+            "image_id": "what made the data; data that is right stays when the image changes",
+            "role": "what the host does to have the data",
+            "from": "where the data comes from; what came is seen as dataset",
+            "labels": "checked against the lists when the data is made",
+            "workers": "how fast the data is made",
+            **dict.fromkeys(("resize", "encoding"), "part of dataset"),
+            **dict.fromkeys(("train_md5", "val_md5", "lists_md5"), "part of dataset"),
+            **dict.fromkeys(("train_source", "val_source", "lists_source"), _SOURCE_DATA),
         },
+    ),
+    "training_job.dataset_server": Step(
+        {"address": Fact("`ss`: something listens there; the unit is enabled")},
+        {"data_path": "part of the settings' file, compared whole"},
     ),
     "caffe2_image.base": Step({}, dict.fromkeys(("base_image", "source", "suite"), _OPERATOR)),
     "caffe2_image.build": Step(

@@ -24,6 +24,7 @@ _UNITS = {
     "ofed_stack.address": "rocestack-address@{interface}.service",
     "ofed_stack.qos": "rocestack-qos@{interface}.service",
     "docker_host.routes": "rocestack-routes.service",
+    "training_job.dataset_server": "rocestack-dataset.service",
 }
 _SYSTEMD = "/etc/systemd/system"
 
@@ -132,6 +133,20 @@ FILES: Mapping[str, tuple[HostFile, ...]] = {
     "docker_host.routes": (
         *_service("docker_host.routes", "rocestack-routes.service", "rocestack-routes.service"),
         _FORWARDING,
+    ),
+    "training_job.dataset_server": (
+        HostFile("settings", "/etc/rocestack/training_job.dataset_server", flat.render),
+        HostFile(
+            "program",
+            "/usr/local/lib/rocestack/training_job.dataset_server",
+            _included("training_job/dataset_server.py"),
+            mode="755",
+        ),
+        HostFile(
+            "unit",
+            f"{_SYSTEMD}/rocestack-dataset.service",
+            _included("training_job/rocestack-dataset.service"),
+        ),
     ),
 }
 

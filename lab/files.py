@@ -53,6 +53,11 @@ class LabFiles:
         return self.folder / "photographs"
 
     @property
+    def dataset(self) -> Path:
+        """The folder with the archives of labelled images that are cut from the photographs."""
+        return self.folder / "dataset"
+
+    @property
     def vendor(self) -> Path:
         """The root of http://vendor/: what the lab's vendors publish."""
         return self.folder / "vendor" / "site"

@@ -13,7 +13,6 @@ from docker import DockerClient
 from lab.files import ROOT, LabFiles
 from lab.image import connect, ensure_image, remove_images
 from lab.keys import ensure_keys, write_known_hosts
-from lab.photographs import ensure_photographs
 from lab.plan import REGISTRY, VENDOR, ports
 from lab.preflight import check_disk, check_ports, check_subnets
 from lab.progress import Reporter, clock
@@ -46,7 +45,6 @@ def setup(files: LabFiles | None = None) -> None:
         if made:
             reporter.say("keys", "made " + ", ".join(made))
         write_known_hosts(files, {name: wanted[name] for name in machines})
-        ensure_photographs(files, reporter)
         tag = ensure_image(client, files, reporter)
         artifacts.ensure(client, tag, files, reporter)
     finally:

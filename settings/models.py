@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from settings.dataset import Dataset
 from settings.docker import Docker
 from settings.gpu import Apt, Gpu, Reboot
 from settings.image import Image
@@ -93,6 +94,7 @@ class Stack(Section):
     reboot: Reboot = Reboot()
     observation: Observation = Observation()
     image: Image = Image()
+    dataset: Dataset = Dataset()
     training: Training = Training()
     access: Access | None = None
     lab: Lab | None = None

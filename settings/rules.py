@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 from typing import Any
 
+from settings.dataset_rules import DATASET_RULES
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import OLDEST_DRIVER, Gpu, GpuDriver
 from settings.image_rules import IMAGE_RULES
@@ -206,6 +207,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     *REGISTRY_RULES,
     (("hosts", "network"), _addresses_in_subnet),
     *TRAINING_RULES,
+    *DATASET_RULES,
     (("docker", "gpu", "lab"), _docker_has_its_sources),
     (("gpu", "lab"), _driver_has_its_source),
     (("ofed", "lab"), _ofed_has_its_sources),

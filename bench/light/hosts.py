@@ -170,7 +170,8 @@ def _put_files(base: Path, states: Mapping[str, Mapping[str, str]], client: Path
         (wants / f"rocestack-{unit}@{INTERFACE}.service").symlink_to(
             f"/etc/systemd/system/rocestack-{unit}@.service"
         )
-    for name in ("manifest", "mean.binaryproto", "train_lmdb/data.mdb", "val_lmdb/data.mdb"):
+    put("/data/manifest", f"name={states['training_job.dataset']['dataset']}\n")
+    for name in ("mean.binaryproto", "train_lmdb/data.mdb", "val_lmdb/data.mdb"):
         put(f"/data/{name}", "of the bench\n")
 
 

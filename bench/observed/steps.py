@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.light.hosts import INTERFACE, SYSFS
+from components.dataset import step_settings
 from components.gpu_host import nouveau_settings, preflight_settings
 from components.ofed_stack import qos_facts
 from facts.files import wanted_facts
@@ -48,6 +49,11 @@ def sections(hosts: Sequence[Mapping[str, Any]], client_key: str, ca_file: str) 
         },
         # All hosts share the machine, so each has a small part of a processor.
         "observation": {"deadline_seconds": 300},
+        # Nothing is made of them; a light host has files of these names.
+        "dataset": {
+            name: {"source": f"/archives/{name}.tar", "md5": f"{number:032x}"}
+            for number, name in enumerate(("train", "val", "lists"), start=1)
+        },
         # A batch for each shard of many hosts.
         "training": {"epoch_size": 100_000, "test_epoch_size": 100_000},
         "registry": {"address": "127.0.0.1:5000", "push_address": "127.0.0.1:5000", "ca_file": ca_file},
@@ -82,9 +88,5 @@ def wanted(stack: Stack, name: str, host: Host) -> dict[str, dict[str, str]]:
             **qos_facts(stack.roce),
             "allow_unobservable": stack.ofed.unobservable("ofed_stack.qos"),
         },
-        "training_job.dataset": {
-            "data_path": stack.training.data_path,
-            "dataset": "photographs",
-            "image_id": "sha256:0",
-        },
+        "training_job.dataset": {**step_settings(stack, "make"), "image_id": "sha256:0"},
     }

@@ -16,7 +16,7 @@ from lab.hardware.state import Machine
 ROOT = Path("/srv/vendor")
 _PORT = 80
 # What a fault spoils: single files that a stack names with their sums, not the index of a repository.
-SPOILED = (".iso", ".deb")
+SPOILED = (".iso", ".deb", ".tar")
 
 
 def vendor_web(arguments: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -25,7 +26,10 @@ def ensure(client: docker.DockerClient, image: str, files: LabFiles, reporter: R
 
     Raises LabError with the end of what the tools said.
     """
-    stamp = f"{digest(_SOURCES)} {image}"
+    from lab.tarballs import ensure_tarballs  # noqa: PLC0415  (a preview cuts no pictures)
+
+    ensure_tarballs(files, reporter)
+    stamp = f"{digest((*_SOURCES, files.dataset))} {image}"
     kept = files.vendor.parent / "stamp"
     if kept.exists() and kept.read_text() == stamp and files.vendor_manifest.exists():
         return manifest(files)
@@ -35,6 +39,7 @@ def ensure(client: docker.DockerClient, image: str, files: LabFiles, reporter: R
     files.vendor_keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     with reporter.long("vendors", "packages, repositories and images with stand-in contents"):
         _build(client, image, files, str(new))
+    _publish(files, new)
     old = files.vendor.with_name("site.old")
     shutil.rmtree(old, ignore_errors=True)
     if files.vendor.exists():
@@ -43,6 +48,21 @@ def ensure(client: docker.DockerClient, image: str, files: LabFiles, reporter: R
     shutil.rmtree(old, ignore_errors=True)
     kept.write_text(stamp)
     return manifest(files)
+
+
+def _publish(files: LabFiles, site: Path) -> None:
+    """Add the archives of labelled images: their publisher is one more vendor."""
+    from lab.tarballs import ARCHIVES, archives  # noqa: PLC0415
+    from lab.vendor.build import SITE  # noqa: PLC0415
+
+    folder = site / "dataset"
+    folder.mkdir()
+    for name in ARCHIVES.values():
+        shutil.copyfile(files.dataset / name, folder / name)
+    listing = site / files.vendor_manifest.name
+    found = json.loads(listing.read_text())
+    found["dataset"] = archives(files, f"{SITE}/{folder.name}")
+    listing.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
 def manifest(files: LabFiles) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from lab.hardware.state import GPU_COUNT, TESLA_P100
 from settings.artifact import AptRepository, Artifact
+from settings.dataset import Archive, Dataset
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import Gpu, GpuDriver
 from settings.models import Stack
@@ -27,6 +28,7 @@ def complete(stack: Stack, manifest: Manifest) -> Stack:
             "gpu": _gpu(stack.gpu, manifest["driver"]),
             "ofed": _ofed(stack.ofed, manifest),
             "docker": _docker(stack.docker, manifest["docker"], manifest["runtime"]),
+            "dataset": _dataset(stack.dataset, manifest.get("dataset", {})),
         }
     )
 
@@ -71,3 +73,7 @@ def _docker(docker: Docker, engine: Manifest, runtime: Manifest) -> Docker:
             runtime_repository=_repository(runtime["repository"]),
         )
     return docker
+
+
+def _dataset(dataset: Dataset, archives: Manifest) -> Dataset:
+    return _filled(dataset, **{name: Archive.model_validate(one) for name, one in archives.items()})

@@ -11,11 +11,8 @@ from tests.components.harness import ROOT
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _in_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    photographs = tmp_path_factory.mktemp("photographs")
-    (photographs / "brick.png").write_bytes(b"not a picture, but bytes to hash")
+def _in_the_checkout() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("components.image_context.PHOTOGRAPHS", str(photographs))
         patch.chdir(ROOT)
         yield
 

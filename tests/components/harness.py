@@ -33,6 +33,10 @@ IMAGE_ID = "sha256:" + "a" * 64
 CHECKS = {"cuda": "none", "operator_test": "relu: OK"}
 # Of the head's registry, as its step prints it.
 CERTIFICATE = base64.b64encode(b"-- a certificate --").decode()
+MANIFEST = (
+    "format=2\nlabels=8\nmean_sha256=c\nname=photographs-1\ntrain_images=960\ntrain_sha256=a\n"
+    "val_images=192\nval_sha256=b"
+)
 FIGURES = {"run_id": "x", "shards": []}
 
 
@@ -61,6 +65,8 @@ class _Mocks(mocks.Mocks):
             outputs["stdout"] = "sha256:" + "b" * 64 + " 512"
         elif args.name.endswith("caffe2_image.certificate"):
             outputs["stdout"] = CERTIFICATE
+        elif args.name.endswith("/training_job.dataset"):
+            outputs["stdout"] = MANIFEST
         elif args.name == "training_job.wait":
             outputs["stdout"] = json.dumps(FIGURES)
         else:

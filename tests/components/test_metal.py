@@ -24,6 +24,9 @@ def _metal_stack(private_key_file: Path) -> Stack:
         host |= {"address": f"192.0.2.{number}", "user": "ops", "host_key": f"ssh-ed25519 AAAA{number}"}
     sections["hosts"][1]["port"] = 2222
     sections["switch"] |= {"address": "192.0.2.99", "host_key": "ssh-rsa AAAAS", "password": "hunter2"}
+    sections["dataset"] = {
+        name: {"source": f"/archives/{name}.tar", "md5": "1" * 32} for name in ("train", "val", "lists")
+    }
     sections["access"] = {"private_key_file": str(private_key_file)}
     return parse(sections, "Pulumi.metal.yaml")
 

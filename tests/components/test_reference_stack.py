@@ -53,6 +53,8 @@ def test_every_host_declares_the_same_steps(program: Program) -> None:
         )
         for host in HOSTS
     }
+    # The first one also hands out the data that it made.
+    steps[HOSTS[0]].remove("training_job.dataset_server")
     assert len(steps[HOSTS[0]]) >= 8
     assert all(found == steps[HOSTS[0]] for found in steps.values())
 

@@ -157,6 +157,10 @@ def settings(accesses: Sequence[HostAccess]) -> dict[str, Any]:
             # A node's interface is one end of a veth pair.
             "allow_unobservable": ["ofed_stack.qos.pause"],
         },
+        "dataset": {
+            name: {"source": f"/archives/{name}.tar", "md5": f"{number:032x}"}
+            for number, name in enumerate(("train", "val", "lists"), start=1)
+        },
         "registry": {
             "address": "127.0.0.1:5000",
             "push_address": "127.0.0.1:5000",

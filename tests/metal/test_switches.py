@@ -73,6 +73,10 @@ def stack(engine: Engine, tmp_path: Path, switches: dict[str, SwitchOnLoopback])
         ],
         "access": {"private_key_file": str(tmp_path / "host-key")},
         "network": {"data_subnet": "31.31.31.0/24"},
+        "dataset": {
+            name: {"source": f"/archives/{name}.tar", "md5": f"{number:032x}"}
+            for number, name in enumerate(("train", "val", "lists"), start=1)
+        },
         "registry": {
             "address": "127.0.0.1:5000",
             "push_address": "127.0.0.1:5000",

@@ -21,6 +21,7 @@ ADDRESS, QOS, DOCKER, ROUTED = (
     "docker_host.routes",
 )
 NOUVEAU = "gpu_host.nouveau"
+SERVER = "training_job.dataset_server"
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     NOUVEAU: {
         "nouveau": "blacklisted",
@@ -33,6 +34,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     QOS: LOSSLESS,
     DOCKER: ENGINE,
     ROUTED: ROUTES,
+    SERVER: {"address": "127.0.0.1:5556", "data_path": "/data"},
 }
 ALWAYS = [(step, one.key) for step in SETTINGS for one in FILES[step] if not one.conditional]
 
@@ -86,11 +88,15 @@ def test_an_edited_file_is_seen_and_made_again(ready: Node, step: str, key: str)
         (ADDRESS, f"rocestack-address@{INTERFACE}"),
         (QOS, f"rocestack-qos@{INTERFACE}"),
         (ROUTED, "rocestack-routes"),
+        (SERVER, "rocestack-dataset"),
     ],
 )
 def test_a_stopped_unit_is_seen_and_started(ready: Node, step: str, unit: str) -> None:
     ready.run(f"systemctl stop {unit}")
-    assert _differing(ready, step) == {"unit": ("inactive", "active")}
+    found = _differing(ready, step)
+    assert found.pop("unit") == ("inactive", "active")
+    # Of these units one alone is a service that answers.
+    assert found == ({"address": ("nothing listens", "127.0.0.1:5556")} if step == SERVER else {})
     ready.apply(step, SETTINGS[step])
     assert _differing(ready, step) == {}
 

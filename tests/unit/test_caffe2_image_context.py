@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from components import image_context
 from components.image_context import content_tag, context_files, image_plan
 from settings.image import Caffe2Source, Image, ImageFlavour
 
@@ -75,10 +74,8 @@ def test_a_digest_pins_the_base() -> None:
 
 
 @pytest.fixture
-def _checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
-    (tmp_path / "photograph.png").write_bytes(b"not a picture, but bytes to hash")
-    monkeypatch.setattr(image_context, "PHOTOGRAPHS", str(tmp_path))
 
 
 @pytest.mark.usefixtures("_checkout")

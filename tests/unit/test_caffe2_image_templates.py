@@ -18,6 +18,7 @@ STEPS = [
         for name in ("base", "build", "push", "pull", "stream", "certificate", "registry")
     ),
     "training_job/dataset",
+    "training_job/dataset_server",
 ]
 
 

@@ -14,6 +14,7 @@ import pytest
 from lab.vendor import deb, kernel
 from lab.vendor.completion import complete
 from lab.vendor.deb import File, Package
+from settings.dataset import Archive, Dataset
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import Gpu, GpuDriver
 from settings.loader import load_file
@@ -105,8 +106,20 @@ def _with(stack: Stack, **sections: Any) -> Stack:
 
 
 def test_what_needs_no_vendor_stays_as_it_is(stack: Stack) -> None:
-    bare = stack.model_copy(update={"gpu": Gpu(), "ofed": Ofed(), "docker": Docker()})
+    images = {
+        name: Archive(source=f"/archives/{name}.tar", md5="1" * 32) for name in ("train", "val", "lists")
+    }
+    bare = stack.model_copy(
+        update={"gpu": Gpu(), "ofed": Ofed(), "docker": Docker(), "dataset": Dataset(**images)}
+    )
     assert complete(bare, MANIFEST) == bare
+
+
+def test_the_images_archives_come_from_the_labs_publisher(stack: Stack) -> None:
+    found = complete(stack, MANIFEST).dataset
+    assert found.train is not None
+    assert found.train.source == "http://vendor/dataset/photographs_img_train.tar"
+    assert found.identity != stack.dataset.identity
 
 
 def test_the_guides_flavours_get_their_artifacts(stack: Stack) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +22,7 @@ def _inputs(value: Any) -> Any:
 
 
 @pytest.fixture
-def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Resource]:
-    (tmp_path / "one.png").write_bytes(b"bytes to hash")
-    monkeypatch.setattr("components.image_context.PHOTOGRAPHS", str(tmp_path))
+def declared(monkeypatch: pytest.MonkeyPatch) -> list[Resource]:
     monkeypatch.chdir(ROOT)
     program = Program(World(lab_stack()))
     return [Resource(one.type, one.name, _inputs(dict(one.inputs))) for one in program.by_urn.values()]

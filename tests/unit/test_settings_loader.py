@@ -65,7 +65,7 @@ _MIRROR = {
     [
         (
             _set("bogus", value=1),
-            "rocestack:bogus = 1: is not a known section; allowed: access, apt, docker, gpu, hosts",
+            "rocestack:bogus = 1: is not a known section; allowed: access, apt, dataset, docker, gpu",
         ),
         (_set("network", "speed", value=1), "rocestack:network.speed = 1: is not a known setting"),
         (
@@ -216,6 +216,7 @@ def test_metal_needs_addresses_and_host_keys(sections: Sections) -> None:
     assert {problem.path for problem in caught.value.problems} == {
         *(f"hosts[{index}].{field}" for index in (0, 1) for field in ("address", "host_key")),
         "access",
+        *(f"dataset.{archive}" for archive in ("train", "val", "lists")),
         "switch.address",
         "switch.host_key",
         "switch.password",

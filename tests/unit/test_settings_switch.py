@@ -30,6 +30,9 @@ def metal(**switch: Any) -> Stack:
     for name in ("lab", "gpu", "ofed", "docker"):
         del sections[name]
     sections["access"] = {"private_key_file": "/k"}
+    sections["dataset"] = {
+        name: {"source": f"/archives/{name}.tar", "md5": "1" * 32} for name in ("train", "val", "lists")
+    }
     for host in sections["hosts"]:
         host |= {"address": "192.0.2.1", "host_key": "ssh-ed25519 AAAA"}
     sections["switch"] |= {"address": "192.0.2.9", **switch}
