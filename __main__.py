@@ -46,6 +46,7 @@ def _declare(name: str) -> None:
     pulumi.export("job", describe(stack))
     pulumi.export("dataset", declared.job.dataset.summary)
     pulumi.export("training", declared.job.figures)
+    pulumi.export("proof", declared.job.proof)
     pulumi.export("drift", export(found, declared.job.figures))
     pulumi.export("standins", list(machines.standins))
 

@@ -37,6 +37,7 @@ class Caffe2Image(pulumi.ComponentResource):
         self.checks = build.stdout.apply(found_in_image)
         distributed = distribute(cluster, Built(repository, self.tag, self.image_id), self, after)
         self.reference, self.pulled = distributed.reference, distributed.on_host
+        self.digest = distributed.digest
         self.register_outputs({"reference": self.reference, "image_id": self.image_id, "checks": self.checks})
 
     def _build(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> local.Command:

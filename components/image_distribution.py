@@ -36,10 +36,14 @@ class Built:
 
 @dataclass(frozen=True)
 class Distributed:
-    """The image's name for a person, and the resource per host after which the image is there."""
+    """The image's name for a person, the resource per host after which it is there, and its digest.
+
+    One that is sent without a registry has no such digest; its id is the same on every host.
+    """
 
     reference: str
     on_host: Mapping[str, pulumi.Resource]
+    digest: pulumi.Input[str] = "none"
 
 
 def distribute(
@@ -131,8 +135,9 @@ class _Way:
     def _pulled(self, source: _Source) -> Distributed:
         """Have every host pull by the digest that the push printed, before the image's size in MB."""
         said = source.pushed.apply(lambda text: last_line(text).partition(" "))
+        digest = said.apply(lambda parts: parts[0])
         wanted: dict[str, pulumi.Input[str]] = {
-            "digest": said.apply(lambda parts: parts[0]),
+            "digest": digest,
             "registry": source.address,
             "registry_ca": source.certificate,
             "size_mb": said.apply(lambda parts: parts[2] or "0"),
@@ -140,6 +145,7 @@ class _Way:
         return Distributed(
             f"{source.address}/{self.built.repository}:{self.built.tag}",
             {name: self._present(host, wanted) for name, host in self.cluster.hosts.items()},
+            digest,
         )
 
     def _present(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from components.dataset import Dataset
 from components.image_distribution import PULL_STEP
 from components.job_containers import REDIS, redis_container, shard_container, shard_name
 from components.made_anew import makes_way
+from components.proof import job_lines, prove, read_json, verify, without_evidence
 from facts.checkpoint import CONTAINER
 from facts.containers import differing, image_config
 from facts.job import ContainerState, JobPlan, plan_containers, run_id
@@ -38,7 +38,8 @@ class TrainingJob(pulumi.ComponentResource):
     """One distributed training: a dataset on each host, Redis on the head, the shards, and the wait.
 
     A shard that ended well under this run's identity stays as the proof of it. Any other end is drift and
-    starts the job anew under a fresh identity. Outputs: `figures`, what the trainer itself reported.
+    starts the job anew under a fresh identity. Outputs: `figures`, what the trainer
+    itself reported, and `proof`.
     """
 
     def __init__(self, cluster: Cluster, image: Caffe2Image, after: Sequence[pulumi.Resource]) -> None:
@@ -54,19 +55,25 @@ class TrainingJob(pulumi.ComponentResource):
             {shard_name(index): host for index, (host, _) in enumerate(stack.shards)},
         )
         run = run_id(self._identity(), plan.generation)
+        # All hosts' datasets: a shard without the others would only wait for them.
+        ready = [*after, redis, *self.dataset.ready]
+        verified = verify(cluster, image, run, parent=self, after=ready)
         shards = [
             self._shard(
                 index,
                 run=run,
                 plan=plan,
                 engine=engines[host.name],
-                # All hosts' datasets: a shard without the others would only wait for them.
-                after=[*after, redis, *self.dataset.ready],
+                after=[*ready, verified],
             )
             for index, (host, _) in enumerate(stack.shards)
         ]
         started: pulumi.Output[dict[str, Any]] = pulumi.Output.from_input({"run_id": run, "state": "started"})
-        self.figures = self._wait(run, shards) if stack.training.wait else started
+        self.figures = self.proof = started
+        if stack.training.wait:
+            waited = self._wait(run, shards)
+            self.figures = waited.stdout.apply(lambda text: without_evidence(read_json(text)))
+            self.proof = prove(cluster, image, self.dataset.summary, verified, waited)
         self.register_outputs({"run_id": run, "figures": self.figures})
 
     def _identity(self) -> Mapping[str, object]:
@@ -76,6 +83,7 @@ class TrainingJob(pulumi.ComponentResource):
             "hosts": [host.name for host, _ in stack.shards],
             "dataset": stack.dataset.identity,
             "image": self._image.tag,
+            "run": stack.training.run,
             "shards": [shard_container(stack, index, "") for index in range(len(stack.shards))],
         }
 
@@ -199,38 +207,17 @@ class TrainingJob(pulumi.ComponentResource):
             ),
         )
 
-    def _wait(self, run: str, shards: list[docker.Container]) -> pulumi.Output[dict[str, Any]]:
-        """Return the job's figures once every shard has ended well; the first that fails stops all."""
-        cluster = self._cluster
-        stack = cluster.stack
-        lines = {
-            "run_id": run,
-            "shards": str(len(stack.shards)),
-            "transport": stack.training.transport.value,
-            "interface": stack.network.data_interface,
-            "deadline_seconds": str(stack.training.deadline_seconds),
-        }
-        for index, (host, _) in enumerate(stack.shards):
-            access = cluster.hosts[host.name].access
-            lines |= {
-                f"shard_{index}_container": shard_name(index),
-                f"shard_{index}_host": host.name,
-                f"shard_{index}_address": access.address,
-                f"shard_{index}_port": str(access.port),
-                f"shard_{index}_user": access.user,
-                f"shard_{index}_host_key": access.host_key,
-                f"shard_{index}_private_key_file": access.private_key_file,
-            }
-        wait = local.Command(
+    def _wait(self, run: str, shards: list[docker.Container]) -> local.Command:
+        """Return the step that ends once every shard has ended well; the first that fails stops all."""
+        return local.Command(
             "training_job.wait",
             create="python -m training wait",
             update="python -m training wait",
-            stdin=flat.render(lines),
+            stdin=flat.render(job_lines(self._cluster, run)),
             add_previous_output_in_env=False,
             logging=local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*shards]),
         )
-        return wait.stdout.apply(_figures)
 
 
 def _state(observation: HostObservation, name: str, inputs: Mapping[str, Any]) -> ContainerState:
@@ -241,10 +228,3 @@ def _state(observation: HostObservation, name: str, inputs: Mapping[str, Any]) -
         return ContainerState(status, fact.generation)
     image = image_config(observation.facts.get(PULL_STEP, {}).get("image_config"))
     return ContainerState(status, fact.generation, tuple(differing(inputs, fact.made, image)))
-
-
-def _figures(text: str) -> dict[str, Any]:
-    figures = json.loads(text)
-    if not isinstance(figures, dict):
-        raise pulumi.RunError("The training's figures are not what `python -m training wait` prints.")
-    return figures

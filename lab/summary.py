@@ -44,6 +44,12 @@ def summarise(outputs: Mapping[str, Any]) -> str:
     # After an `up` that failed the engine keeps a mark here instead of figures.
     if isinstance(training, dict):
         lines += ["", "The training", *_training(training, str(outputs.get("job", "")))]
+    proof = outputs.get("proof")
+    if isinstance(proof, dict) and "rdma" in proof:
+        measured = ", ".join(f"{one['gbits']:g}" for one in proof["bandwidth"]) or "nothing"
+        lines.append(
+            f"  {'proof':<14} {proof['rdma']}; measured before it (Gb/s): {measured}; as a page: make report"
+        )
     if "image" in outputs:
         lines.append(f"  {'image':<14} {outputs['image']}")
     standins = outputs.get("standins", [])

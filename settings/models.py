@@ -25,6 +25,7 @@ from settings.switch import (
     switch_sections,
 )
 from settings.training import Training
+from settings.validation import Validation
 
 
 class Host(Section):
@@ -96,6 +97,7 @@ class Stack(Section):
     image: Image = Image()
     dataset: Dataset = Dataset()
     training: Training = Training()
+    validation: Validation = Validation()
     access: Access | None = None
     lab: Lab | None = None
 

@@ -13,6 +13,9 @@ from settings.section import AbsolutePath, Section, TcpPort
 RdmaDevice = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 RdmaNode = Annotated[str, Field(pattern=r"^(uverbs\d{1,3}|rdma_cm|umad\d{1,3})$")]
 
+# Names a run for a person; another name is another run.
+RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
+
 
 class Transport(StrEnum):
     """How Gloo moves gradients between shards: over the kernel's TCP, or over RDMA verbs."""
@@ -38,6 +41,8 @@ class Precision(StrEnum):
 class Training(Section):
     """The distributed job (guide: "Distributed Caffe2 run - sample"); most names are the trainer's own flags.
 
+    `run` names the run: another name starts another one, on the same image and data (`make train RUN=NAME`).
+
     `shards_per_host` containers run on each host, each with one GPU where `device` is `gpu`. `epoch_size`
     and `test_epoch_size` count images over all shards, and the trainer rounds both down to whole steps;
     `batch_size` is per shard. The LMDBs `train_lmdb` and `val_lmdb` are below `data_path`.
@@ -52,6 +57,7 @@ class Training(Section):
     `log_megabytes` is the most that a shard's log takes on its host's disk.
     """
 
+    run: RunName = "1"
     transport: Transport = Transport.TCP
     device: Device = Device.CPU
     dtype: Precision = Precision.FLOAT

@@ -37,7 +37,16 @@ MANIFEST = (
     "format=2\nlabels=8\nmean_sha256=c\nname=photographs-1\ntrain_images=960\ntrain_sha256=a\n"
     "val_images=192\nval_sha256=b"
 )
-FIGURES = {"run_id": "x", "shards": []}
+FIGURES = {
+    "evidence": {},
+    "final_top1": 0.7,
+    "images_per_second": 40.0,
+    "interface": "enp1f0",
+    "run_id": "x",
+    "shards": [],
+    "transport": "tcp",
+}
+VERIFIED = {"bandwidth": [], "hosts": {}, "run_id": "x"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,8 @@ class _Mocks(mocks.Mocks):
             outputs["stdout"] = CERTIFICATE
         elif args.name.endswith("/training_job.dataset"):
             outputs["stdout"] = MANIFEST
+        elif args.name == "training_job.verify":
+            outputs["stdout"] = json.dumps(VERIFIED)
         elif args.name == "training_job.wait":
             outputs["stdout"] = json.dumps(FIGURES)
         else:

@@ -164,6 +164,7 @@ def test_a_failed_shard_starts_the_whole_job_anew(applied: Program) -> None:
     assert _changed(applied, again) == {
         "clx-mld-41/caffe2-shard-0",
         "clx-mld-42/caffe2-shard-1",
+        "training_job.verify",
         "training_job.wait",
     }
 

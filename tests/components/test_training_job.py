@@ -13,7 +13,7 @@ from settings.training import Device, Transport
 from tests.components.harness import Program, World, lab_stack
 
 SHARDS = {"clx-mld-41/caffe2-shard-0", "clx-mld-42/caffe2-shard-1"}
-RUN = {*SHARDS, "training_job.wait"}
+RUN = {*SHARDS, "training_job.verify", "training_job.wait"}
 
 
 def _stack(**training: Any) -> Stack:
@@ -88,6 +88,7 @@ def test_redis_serves_the_data_network_alone_and_little_else(program: Program) -
 @pytest.mark.parametrize(
     "training",
     [
+        {"run": "again"},
         {"batch_size": 32},
         {"num_epochs": 2},
         {"weight_decay": 0.01},

@@ -61,3 +61,14 @@ def test_a_job_that_nobody_waited_for_has_no_figures() -> None:
     text = summarise({**OUTPUTS, "training": {"run_id": "72e5", "state": "started"}})
     assert "  run            72e5, started; nobody waited for its end\n" in text
     assert "top-1" not in text
+
+
+def test_the_proof_is_one_line() -> None:
+    measured = [{"gbits": 9.87}, {"gbits": 10.0}]
+    shown = summarise({**OUTPUTS, "proof": {"rdma": "tcp, not RDMA", "bandwidth": measured}})
+    assert (
+        "proof          tcp, not RDMA; measured before it (Gb/s): 9.87, 10; as a page: make report" in shown
+    )
+    bare = summarise({**OUTPUTS, "proof": {"rdma": "tcp, not RDMA", "bandwidth": []}})
+    assert "measured before it (Gb/s): nothing" in bare
+    assert "proof" not in summarise({**OUTPUTS, "proof": {"run_id": "r", "state": "started"}})

@@ -1,0 +1,197 @@
+"""The proof of a training, from hosts' answers before and after it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facts.evidence import EvidenceError, carries, moved, of_priority, parse, share_of_others
+from facts.proof import NOT_THERE, Wanted, build, utc, verbs_fields
+
+FIXTURES = Path(__file__).parents[1] / "fixtures/evidence"
+HOST = "clx-mld-41"
+WANTED = Wanted(
+    run="1",
+    transport="ibverbs",
+    dscp=26,
+    priority=3,
+    addresses={HOST: "31.31.31.41"},
+    image={"digest": "sha256:d"},
+    dataset={"sha256": "e"},
+)
+FIGURES = {
+    "final_top1": 0.71,
+    "images_per_second": 43.0,
+    "interface": "enp1f0",
+    "run_id": "r1",
+    "shards": [{"shard": 0, "host": HOST, "final_top1": 0.71, "images_per_second": 43.0}],
+    "transport": "ibverbs",
+}
+
+
+def lines(name: str) -> list[str]:
+    return (FIXTURES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
+def proved(
+    wanted: Wanted = WANTED, after: list[str] | None = None, before: list[str] | None = None, **verified: Any
+) -> dict[str, Any]:
+    told = {"bandwidth": [], "hosts": {HOST: before or lines("connectx")}, "run_id": "r1"} | verified
+    figures = FIGURES | {"transport": wanted.transport}
+    return build(wanted, figures, told, {HOST: after or lines("connectx-after")})
+
+
+def test_a_proof_that_holds() -> None:
+    found = proved()
+    assert found["problems"] == []
+    host = found["hosts"][HOST]
+    assert host["gid"] == {"index": 3, "type": "RoCE v2"}
+    assert host["priority_3"] == {
+        "rx_bytes": 9_900_000,
+        "rx_packets": 0,
+        "rx_pause": 2,
+        "tx_bytes": 9_900_000,
+        "tx_packets": 0,
+    }
+    assert host["hardware"] == {"np_cnp_sent": 10, "out_of_sequence": 0}
+    # 99 000 and 297 000 bytes of priority 0 beside twice 9 900 000.
+    assert host["other_priorities_percent"] == 1.961
+    assert host["versions"]["rdma_stack"] == "mlnx_ofed 4.2-1.2.0.0"
+    assert found["shards"][0]["transport"] == "ibverbs"
+    assert found["shards"][0]["gid_index"] == 3
+    assert (found["started"], found["ended"]) == ("2026-11-26T09:00:01Z", "2026-11-26T09:09:58Z")
+    assert found["dscp"]["test"] == "(tos & 0xfc) == 0x68"
+    assert found["dscp"]["traffic_classes"] == [106]
+
+
+def _without(name: str, *words: str) -> list[str]:
+    return [line for line in lines(name) if not any(word in line for word in words)]
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (_without("connectx-after", "rocestack-verbs"), "no line of the verbs library"),
+        ([one.replace("class=106", "class=0") for one in lines("connectx-after")], "does not carry DSCP 26"),
+        (
+            [one.replace("transport=ibverbs", "transport=tcp") for one in lines("connectx-after")],
+            "trained over tcp, not over ibverbs",
+        ),
+    ],
+)
+def test_a_proof_that_does_not_hold(after: list[str], words: str) -> None:
+    problems = proved(after=after)["problems"]
+    assert len(problems) == 1
+    assert words in problems[0]
+
+
+def test_two_hosts_must_move_bytes_on_the_lossless_priority() -> None:
+    still = [line.replace("9950000", "50000").replace("9960000", "60000") for line in lines("connectx-after")]
+    told = {"bandwidth": [], "hosts": {name: lines("connectx") for name in ("a", "b")}, "run_id": "r1"}
+    shards = [{"shard": 0, "host": "a", "final_top1": 0.7, "images_per_second": 1.0}]
+    figures = FIGURES | {"shards": shards}
+    problems = build(WANTED, figures, told, {"a": still, "b": lines("connectx-after")})["problems"]
+    assert len(problems) == 1
+    assert problems[0].startswith("a moved no byte one way on priority 3")
+
+
+def test_ecn_bits_do_not_matter() -> None:
+    assert [carries(tos, 26) for tos in (0x68, 0x69, 0x6A, 0x6B)] == [True] * 4
+    assert not any(carries(tos, 26) for tos in (0, 0x67, 0x6C, 48 << 2))
+
+
+def test_what_is_not_there_is_never_zero() -> None:
+    bare = ["time.epoch=1792900600", "version.kernel=6.1", "evidence.end="]
+    found = proved(replace(WANTED, transport="tcp"), after=bare, before=bare)
+    host = found["hosts"][HOST]
+    assert {host[key] for key in ("gid", "hardware", "other_priorities_percent", "priority_3")} == {NOT_THERE}
+    assert found["rdma"] == "tcp, not RDMA"
+    assert found["dscp"] == found["started"] == found["ended"] == NOT_THERE
+    assert found["shards"][0]["image_id"] == NOT_THERE
+    assert found["problems"] == []
+
+
+@pytest.mark.parametrize(
+    "verified",
+    [
+        {"run_id": "another"},
+        {"hosts": {}},
+        # Asked again after the run, for another setting.
+        {"hosts": {HOST: [one.replace("1792900000", "1792909999") for one in lines("connectx")]}},
+    ],
+)
+def test_counters_of_another_time_prove_nothing(verified: dict[str, Any]) -> None:
+    host = proved(**verified)["hosts"][HOST]
+    assert host["priority_3"] == host["hardware"] == NOT_THERE
+    assert host["gid"] != NOT_THERE
+
+
+def test_counters() -> None:
+    assert moved({"a": 5, "b": 5, "gone": 1}, {"a": 7, "b": 2, "new": 9}) == {"a": 2}
+    assert of_priority({"rx_prio3_bytes": 1, "rx_prio4_bytes": 2, "rx_bytes": 3}, 3) == {"rx_bytes": 1}
+    assert share_of_others({"rx_prio3_bytes": 3, "tx_prio0_bytes": 1, "tx_prio0_packets": 99}, 3) == 25.0
+    assert share_of_others({}, 3) is None
+    assert share_of_others({"rx_prio3_bytes": 0}, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("2026-11-26T10:55:11.123456789Z", "2026-11-26T10:55:11Z"),
+        ("2026-11-26T10:55:11.1+01:00", "2026-11-26T09:55:11Z"),
+        ("0001-01-01T00:00:00Z", NOT_THERE),
+        ("", NOT_THERE),
+        ("yesterday", NOT_THERE),
+    ],
+)
+def test_times(text: str, when: str) -> None:
+    assert utc(text) == when
+
+
+def test_the_data_is_what_the_shards_say() -> None:
+    def told(*hashes: str) -> list[str]:
+        lines_ = [
+            f"log.s{at}=rocestack-shard: data train_records=9 manifest={one}" for at, one in enumerate(hashes)
+        ]
+        return [*lines("connectx")[:-1], *lines_, "evidence.end="]
+
+    assert proved(after=told("e", "e"))["dataset"] == {
+        "sha256": "e",
+        "read_by_shards": {"train_records": "9", "manifest": "e"},
+    }
+    assert proved(after=told("e", "f"))["dataset"]["read_by_shards"] == "differs from shard to shard"
+    assert proved()["dataset"]["read_by_shards"] == NOT_THERE
+    assert not any("manifest" in one for one in proved(after=told("e", "e"))["problems"])
+    assert "manifest is f, not e" in " ".join(proved(after=told("f", "f"))["problems"])
+
+
+def test_gid_of_another_address() -> None:
+    found = parse(lines("connectx"))
+    gid = found.gid_of("31.31.31.41")
+    assert gid is not None
+    assert gid.index == 3
+    assert found.gid_of("31.31.31.42") is None
+
+
+def test_the_last_line_of_the_library_counts() -> None:
+    first, last = "rocestack-verbs: set gid_index=1", "rocestack-verbs: set gid_index=3 type='RoCE v2'"
+    assert verbs_fields([first, "x", last]) == {"gid_index": "3", "type": "RoCE v2"}
+    assert verbs_fields(["rocestack-verbs: error: gid_index=1"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ([], "cut off"),
+        (lines("connectx")[:-1], "cut off"),
+        (["hello", "evidence.end="], "not a line"),
+        (["counter.rx_prio3_bytes=many", "evidence.end="], "cannot be read"),
+        (["container.x={", "evidence.end="], "cannot be read"),
+    ],
+)
+def test_answers_that_are_not_the_scripts(text: list[str], words: str) -> None:
+    with pytest.raises(EvidenceError, match=words):
+        parse(text)
