@@ -11,7 +11,7 @@ PYTEST = .venv/bin/python -m pytest
 # A word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup test-tools bundle lab preview drift destroy test test-unit test-full clean about
+.PHONY: help setup test-tools bundle lab preview drift report logs train destroy test test-unit test-full clean about
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,18 @@ preview: setup  ## show what differs between the settings and the lab
 drift: setup  ## preview for machines: fails unless all is known to be in sync (STACK=, JSON=, TEXTFILE=)
 	@. ./activate $(call quoted,$(or $(STACK),lab)) && python -m facts.preview $(call quoted,$(or $(STACK),lab)) \
 	    $(if $(JSON),--json $(call quoted,$(JSON))) $(if $(TEXTFILE),--textfile $(call quoted,$(TEXTFILE)))
+
+report: setup  ## write the last training's report, one page for any browser (STACK=, OUTPUT=)
+	@. ./activate $(call quoted,$(or $(STACK),lab)) && python -m training.report $(call quoted,$(or $(STACK),lab)) \
+	    $(if $(OUTPUT),--output $(call quoted,$(OUTPUT)))
+
+logs: setup  ## show all shards' output, each line after its shard's name (STACK=, FOLLOW=1)
+	@. ./activate $(call quoted,$(or $(STACK),lab)) && python -m training.logs $(call quoted,$(or $(STACK),lab)) \
+	    $(if $(FOLLOW),--follow)
+
+train: setup  ## start another run and touch nothing else (RUN=NAME, STACK=)
+	@. ./activate $(call quoted,$(or $(STACK),lab)) && \
+	    python -m training.start $(call quoted,$(or $(STACK),lab)) $(call quoted,$(RUN))
 
 destroy: setup  ## take down the lab; set-up and caches stay
 	@. ./activate lab && python -m engine.destroy lab --yes --skip-preview

@@ -81,6 +81,30 @@ def test_up_ends_with_a_finished_training(lab: LabCluster, operator_before: list
     assert training["transport"] == "tcp"
 
 
+def test_the_training_proves_what_it_did(lab: LabCluster, tmp_path: Path) -> None:
+    proof = lab.outputs()["proof"]
+    assert proof["problems"] == []
+    assert (proof["transport"], proof["rdma"], proof["dscp"]) == ("tcp", "tcp, not RDMA", "not there")
+    assert [one["transport"] for one in proof["shards"]] == ["tcp", "tcp"]
+    assert proof["started"] < proof["ended"]
+    # Each host to the other one, in containers of the image; without RDMA nothing is judged.
+    assert {(one["sender"], one["receiver"]) for one in proof["bandwidth"]} == {
+        (HEAD, SECOND),
+        (SECOND, HEAD),
+    }
+    assert all(one["gbits"] > 0 and one["percent"] is None for one in proof["bandwidth"])
+    # The lab's kernel counts no priorities and has no GIDs: never 0, never ours.
+    for host in proof["hosts"].values():
+        assert {host[key] for key in ("gid", "hardware", "priority_3")} == {"not there"}
+    assert json.loads((ROOT / ".engine" / "training" / "lab.json").read_text()) == proof
+    page = tmp_path / "page.html"
+    lab.run("python", "-m", "training.report", "lab", "--output", str(page))
+    assert f"{proof['accuracy']:.3f}" in page.read_text()
+    assert "Not in the curves" not in page.read_text()
+    said = lab.run("python", "-m", "training.logs", "lab").stdout
+    assert {line.partition(" | ")[0] for line in said.splitlines()} == {"caffe2-shard-0", "caffe2-shard-1"}
+
+
 def test_then_nothing_is_to_be_done(lab: LabCluster) -> None:
     assert lab.planned() == {}
     assert lab.is_clean()
