@@ -180,8 +180,8 @@ def ssh_lines(access: HostAccess) -> dict[str, str]:
         "ssh_address": access.address,
         "ssh_port": str(access.port),
         "ssh_user": access.user,
+        "ssh_host_key": access.host_key,
         "ssh_key": portable(access.private_key_file),
-        "ssh_known_hosts": portable(access.known_hosts_file),
     }
 
 

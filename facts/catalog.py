@@ -231,9 +231,7 @@ _SETTINGS: Mapping[str, Step] = {
         {"image_id": Fact("by caffe2_image.pull, which looks for the image on the host")},
         {
             **dict.fromkeys(("image", "tag"), "part of the name under which image_id is looked for"),
-            **dict.fromkeys(
-                ("host", "ssh_address", "ssh_port", "ssh_user", "ssh_key", "ssh_known_hosts"), _WAY
-            ),
+            **dict.fromkeys(("host", "ssh_address", "ssh_port", "ssh_user", "ssh_host_key", "ssh_key"), _WAY),
         },
     ),
     "training_job.dataset": Step(
@@ -285,7 +283,7 @@ _SETTINGS: Mapping[str, Step] = {
                 "what the hosts then have is seen by caffe2_image.pull",
             ),
             **dict.fromkeys(
-                ("socket", "host", "ssh_address", "ssh_port", "ssh_user", "ssh_key", "ssh_known_hosts"), _WAY
+                ("socket", "host", "ssh_address", "ssh_port", "ssh_user", "ssh_host_key", "ssh_key"), _WAY
             ),
         },
     ),
