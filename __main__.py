@@ -7,7 +7,7 @@ import signal
 
 import pulumi
 
-from components.answers import answered
+from components.answers import answered, no_debug_messages
 from components.cluster import metal, open_cluster
 from components.program import declare
 from components.report import export, tell
@@ -51,5 +51,6 @@ def _declare(name: str) -> None:
     pulumi.export("standins", list(machines.standins))
 
 
+no_debug_messages()
 main()
 pulumi.run(answered)

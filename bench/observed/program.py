@@ -12,7 +12,7 @@ from pathlib import Path
 import pulumi
 
 from bench.observed.steps import OWN_STEPS, read_stack, wanted
-from components.answers import answered
+from components.answers import answered, no_debug_messages
 from components.cluster import metal, open_cluster, report
 from components.gpu_host import GpuHost
 from components.host_step import host_step
@@ -34,6 +34,7 @@ def _peak() -> None:
 atexit.register(_peak)
 # The engine interrupts the program when a step failed; it has said why.
 signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+no_debug_messages()
 name = pulumi.get_stack()
 stack = read_stack(json.loads(Path("settings.json").read_text()))
 recorded = checkpoint.read(name)
