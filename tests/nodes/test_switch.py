@@ -48,6 +48,12 @@ class Site:
         return json.loads(self.show(f"{line} | json-print"))
 
 
+def _agents(site: Site) -> list[str]:
+    """Return the process ids of the switch's agent: one, or none while it starts again."""
+    command = ["docker", "exec", site.switch, "pgrep", "-u", "admin", "-f", "/opt/onyx/agent"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.split()
+
+
 def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
@@ -177,10 +183,12 @@ def test_a_pulled_cable_is_a_link_that_is_down(site: Site) -> None:
         return str(answer[-1]["Eth1/1"][0]["PFC oper"])
 
     assert works() == "Enabled"
+    agent = _agents(site)
     _run("docker", "exec", site.switch, "ip", "link", "set", "swp1", "down")
     assert works() == "Disabled"
     _run("docker", "exec", site.switch, "ip", "link", "set", "swp1", "up")
     wait_until(lambda: works() == "Enabled", 10, "the link")
+    assert _agents(site) == agent, "the agent goes on"
 
 
 def test_faults_are_switched_on_by_root_and_strike_in_sessions(site: Site) -> None:
@@ -193,7 +201,7 @@ def test_faults_are_switched_on_by_root_and_strike_in_sessions(site: Site) -> No
 
 
 def test_the_agent_has_two_of_roots_powers_and_a_dead_one_is_replaced(site: Site) -> None:
-    pids = _run("docker", "exec", site.switch, "pgrep", "-u", "admin", "-f", "/opt/onyx/agent").split()
+    pids = _agents(site)
     assert len(pids) == 1
     status = _run("docker", "exec", site.switch, "cat", f"/proc/{pids[0]}/status")
     # CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13.
@@ -201,8 +209,6 @@ def test_the_agent_has_two_of_roots_powers_and_a_dead_one_is_replaced(site: Site
     _run("docker", "exec", site.switch, "kill", pids[0])
 
     def another() -> bool:
-        command = ["docker", "exec", site.switch, "pgrep", "-u", "admin", "-f", "/opt/onyx/agent"]
-        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-        return bool(found) and found != pids
+        return _agents(site) not in ([], pids)
 
     wait_until(another, 15, "another agent")

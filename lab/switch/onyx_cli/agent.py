@@ -179,7 +179,11 @@ class Agent:
         while (left := ends - now()) > 0:
             ready, _, _ = select.select(list(by_socket), [], [], left)
             for ear in ready:
-                frame, origin = ear.recvfrom(2048)
+                try:
+                    frame, origin = ear.recvfrom(2048)
+                except OSError:
+                    # So the kernel tells, once, that the link went down; what was heard holds its time.
+                    continue
                 port = by_socket[ear]
                 # What this port sends itself comes by here too.
                 if port is not None and origin[2] != socket.PACKET_OUTGOING:
