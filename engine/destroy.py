@@ -92,7 +92,7 @@ def release(document: Document, failed: Sequence[str]) -> list[str]:
     """
     resources = document["deployment"].get("resources") or []
     dead = {_machine(urn) for urn in failed}
-    steps = {one["urn"]: one for one in resources if one.get("custom") and "/" in _name(one)}
+    steps = {one["urn"]: one for one in resources if one.get("custom") and _is_step(one)}
     others = {urn for urn in steps if _machine(urn) not in dead}
     freed: dict[str, None] = {}
     for urn, one in steps.items():
@@ -107,6 +107,11 @@ def release(document: Document, failed: Sequence[str]) -> list[str]:
         for key, urns in (one.get("propertyDependencies") or {}).items():
             one["propertyDependencies"][key] = [other for other in urns or [] if other not in others]
     return list(freed)
+
+
+def _is_step(resource: Document) -> bool:
+    """Say whether it is work on a machine, or the job's own (``training_job.verify``); no machine is one."""
+    return "/" in _name(resource) or resource["type"] in _COMMANDS
 
 
 def _behind(starts: Sequence[str], through: Set[str], steps: Mapping[str, Document]) -> list[str]:

@@ -151,6 +151,19 @@ def test_the_order_on_a_failed_machine_stays_where_it_leads_over_another() -> No
     assert after[_urn(REMOTE, "operator/build")] == [_urn(REMOTE, "a/engine"), _urn(REMOTE, "b/engine")]
 
 
+def test_a_step_of_the_job_itself_holds_no_machine() -> None:
+    document = _document(
+        _one(REMOTE, "b/data"),
+        _one(REMOTE, "a/data"),
+        _one(REMOTE, "training_job.verify", "a/data", "b/data"),
+        _one(REMOTE, "b/shard", "training_job.verify"),
+    )
+    assert release(document, [_urn(REMOTE, "b/shard")]) == ["training_job.verify"]
+    after = {one["urn"]: one["dependencies"] for one in document["deployment"]["resources"][2:]}
+    assert after[_urn(REMOTE, "b/shard")] == [_urn(REMOTE, "b/data")]
+    assert after[_urn(REMOTE, "training_job.verify")] == [_urn(REMOTE, "a/data"), _urn(REMOTE, "b/data")]
+
+
 @pytest.mark.parametrize("failed", [(), ("a/shard", "b/shard"), ("c/shard",), ("net",)])
 def test_where_nothing_waits_for_another_machine_the_state_is_kept(failed: tuple[str, ...]) -> None:
     document, urns = _job(*failed)
