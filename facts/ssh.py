@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 
 import asyncssh
 
+from facts.rendering import without_comments
 from settings.models import HostAccess
 
-# The same few characters for every login shell (no $, ! or newline outside the single quotes). bash reads
-# the script up to a NUL, so it appears in no list of processes and no limit on arguments applies; the rest
-# of standard input is the script's own.
-_BASH = 'bash -c \'IFS= read -r -d "" script; eval "$script"\''
+# The last line of a script as it travels: half a script, from a connection that broke off, does nothing.
+_WHOLE = "# whole"
+# The same few characters for every login shell (no $, ! or newline outside the single quotes). The script
+# comes in standard input, so it appears in no list of processes and no limit on arguments applies; the rest
+# is the script's own input. `head`, since bash's `read` takes a pipe byte by byte: some 40 ms a host.
+_BASH = """bash -c 'script=$(head -c {bytes}); [[ $script == *"{whole}" ]] && eval "$script"'"""
 
 # Before all others: the processor's own AES, which takes the library fewer calls a packet.
 _CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
@@ -43,15 +47,13 @@ async def run_script(access: HostAccess, script: str, stdin: str, deadline: floa
     machine must show `access.host_key`; only `access.private_key` is offered. A user other than root runs
     it by `sudo -n`. Raises Unreachable, and no error of the SSH library.
     """
-    if "\0" in script or "\0" in stdin:
-        raise ValueError("a script and its input must not hold a NUL")
-    command = _BASH if access.user == "root" else f"sudo -n {_BASH}"
+    command, sent = as_sent(script, stdin)
+    if access.user != "root":
+        command = f"sudo -n {command}"
     try:
         async with asyncio.timeout(deadline):
             async with await _connect(access) as connection:
-                done = await connection.run(
-                    command, input=f"{script}\0{stdin}", encoding="utf-8", errors="replace"
-                )
+                done = await connection.run(command, input=sent, encoding="utf-8", errors="replace")
     except Exception as error:
         reason = _reason(access, error, deadline)
         if reason is None:
@@ -59,6 +61,24 @@ async def run_script(access: HostAccess, script: str, stdin: str, deadline: floa
         raise Unreachable(reason) from None
     status = done.exit_status if done.exit_status is not None else -1
     return Result(status=status, stdout=str(done.stdout or ""), stderr=str(done.stderr or ""))
+
+
+def as_sent(script: str, stdin: str) -> tuple[str, str]:
+    """Return the command that runs `script` with `stdin` as its input, and what is sent to it.
+
+    Raises ValueError for a NUL, which bash would drop.
+    """
+    if "\0" in script or "\0" in stdin:
+        raise ValueError("a script and its input must not hold a NUL")
+    text, length = _travelling(script)
+    return _BASH.format(bytes=length, whole=_WHOLE), text + stdin
+
+
+@lru_cache(maxsize=16)
+def _travelling(script: str) -> tuple[str, int]:
+    """Return a script as it travels, with its length in bytes; all hosts get the same."""
+    text = f"{without_comments(script).rstrip()}\n{_WHOLE}\n"
+    return text, len(text.encode())
 
 
 async def _connect(access: HostAccess) -> asyncssh.SSHClientConnection:

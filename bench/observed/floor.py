@@ -20,15 +20,13 @@ import asyncssh
 
 from components.observation import HOST_STEPS
 from facts import probe
-
-_BASH = 'bash -c \'IFS= read -r -d "" script; eval "$script"\''
-
+from facts.ssh import as_sent
 
 # As the program asks for: the floor is not made slower by the library's own choice.
 _CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 
 
-async def _ask(host: Mapping[str, Any], key: asyncssh.SSHKey, text: str) -> str:
+async def _ask(host: Mapping[str, Any], key: asyncssh.SSHKey, sent: tuple[str, str]) -> str:
     known = asyncssh.import_public_key(host["host_key"])
     async with asyncssh.connect(
         host["address"],
@@ -39,22 +37,24 @@ async def _ask(host: Mapping[str, Any], key: asyncssh.SSHKey, text: str) -> str:
         config=None,
         encryption_algs=_CIPHERS,
     ) as connection:
-        done = await connection.run(_BASH, input=text, check=True)
+        done = await connection.run(sent[0], input=sent[1], check=True)
     return str(done.stdout)
 
 
-async def _all(hosts: list[Mapping[str, Any]], key: asyncssh.SSHKey, texts: Mapping[str, str]) -> list[str]:
-    return await asyncio.gather(*(_ask(host, key, texts[host["name"]]) for host in hosts))
+async def _all(
+    hosts: list[Mapping[str, Any]], key: asyncssh.SSHKey, sent: Mapping[str, tuple[str, str]]
+) -> list[str]:
+    return await asyncio.gather(*(_ask(host, key, sent[host["name"]]) for host in hosts))
 
 
 def main(settings: str, stdin: str) -> None:
     """Ask all hosts once."""
     sections = json.loads(Path(settings).read_text())
     script = probe.render(HOST_STEPS)
-    texts = {name: f"{script}\0{text}" for name, text in json.loads(Path(stdin).read_text()).items()}
+    sent = {name: as_sent(script, text) for name, text in json.loads(Path(stdin).read_text()).items()}
     begun = time.perf_counter()
     key = asyncssh.import_private_key(Path(sections["access"]["private_key_file"]).read_text())
-    answers = asyncio.run(_all(sections["hosts"], key, texts))
+    answers = asyncio.run(_all(sections["hosts"], key, sent))
     seconds = time.perf_counter() - begun
     for answer in answers:
         if not answer.endswith("probe.end=\n"):

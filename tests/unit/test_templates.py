@@ -13,7 +13,8 @@ from jinja2.environment import Environment
 
 from components.observation import HOST_STEPS
 from components.rendering import TEMPLATES, render
-from facts import probe
+from facts import evidence, probe
+from facts.rendering import without_comments
 
 _SHELLCHECK = Path(sys.executable).parent / "shellcheck"
 # Taken before the unit tests' guard replaces it: the linter is the one program that is run here.
@@ -45,6 +46,45 @@ def test_every_script_passes_shellcheck(tmp_path: Path, monkeypatch: pytest.Monk
         [str(_SHELLCHECK), "-s", "bash", *map(str, files)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_script_means_the_same_without_its_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess.Popen, "__init__", _START)
+    texts = [probe.render(HOST_STEPS), evidence.script(), *map(render, [*SCRIPTS, "facts/boot.sh.j2"])]
+    for text in texts:
+        before, after = (
+            _as_bash_reads_it(tmp_path / "script", one) for one in (text, without_comments(text))
+        )
+        assert before == after, text.splitlines()[1]
+        assert len(after) > 1
+
+
+def _as_bash_reads_it(file: Path, script: str) -> list[str]:
+    """Return the commands that bash finds in a script, in its own writing; it has no comments."""
+    file.write_text(script)
+    words = ["bash", "--norc", "--pretty-print", str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line]
+
+
+@pytest.mark.parametrize(
+    ("script", "kept"),
+    [
+        ("#!/bin/bash\n# Say it.\necho a # b\n", "#!/bin/bash\necho a # b\n"),
+        ("true\n  # Why.\n  true\n", "true\n  true\n"),
+        ("put <<'CONF'\n# read there\nCONF\n# not\n", "put <<'CONF'\n# read there\nCONF\n"),
+        (
+            "put <<-CONF | two <<TEXT\n# a\n\tCONF\n# b\nTEXT\n# c\n",
+            "put <<-CONF | two <<TEXT\n# a\n\tCONF\n# b\nTEXT\n",
+        ),
+        ("read a <<<WORD\n# not\n", "read a <<<WORD\n"),
+        ("echo $((1 << 2)) ${a#b}\n# not\n", "echo $((1 << 2)) ${a#b}\n"),
+    ],
+)
+def test_comments_stay_where_a_script_writes_them_to_a_file(script: str, kept: str) -> None:
+    assert without_comments(script) == kept
 
 
 @pytest.mark.parametrize("name", _named("apply"))
