@@ -40,7 +40,6 @@ class Machines:
     generations: Mapping[str, int] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     standins: tuple[str, ...] = ()
-    registry: str | None = None
     # The stack with what a lab fills in: where each vendor's software is.
     stack: Stack | None = None
 
@@ -54,7 +53,6 @@ def open_cluster(stack: Stack, stack_name: str, checkpoint: Checkpoint, machines
     deadline = float(stack.observation.deadline_seconds)
     found = observe(checkpoint, there, switches, preflight, deadline)
     check_fitness(found.hosts, new_hosts(checkpoint, there), frozenset(machines.nodes))
-    registry = machines.registry
     return Cluster(
         stack=stack,
         stack_name=stack_name,
@@ -64,8 +62,6 @@ def open_cluster(stack: Stack, stack_name: str, checkpoint: Checkpoint, machines
             for switch in stack.all_switches
         },
         checkpoint=checkpoint,
-        registry_node=machines.nodes.get(registry) if registry is not None else None,
-        registry_generation=str(machines.generations.get(registry, 1)) if registry is not None else "1",
         local_found=_local(checkpoint),
     )
 

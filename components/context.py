@@ -75,8 +75,6 @@ class Cluster:
     hosts: Mapping[str, HostContext]
     switches: Mapping[str, SwitchContext]
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    registry_node: pulumi.Resource | None = None
-    registry_generation: str = "1"
     local_found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     drift: list[Difference] = field(default_factory=list)
     unsettled: list[Difference] = field(default_factory=list)

@@ -116,6 +116,6 @@ def _trusted(registry: NamedRegistry | None) -> dict[str, str]:
     """
     if registry is None:
         return {"registry": "none", "registry_ca": "none"}
-    hint = "it is a PEM file's path from the checkout's root; `make setup` makes the lab's."
+    hint = "it is a PEM file's path, from the checkout's root if it is not absolute."
     certificate = operator_file("registry.ca_file", registry.ca_file, hint)
     return {"registry": registry.address, "registry_ca": base64.b64encode(certificate).decode("ascii")}

@@ -77,15 +77,12 @@ class _Way:
 
     def from_a_named(self, registry: NamedRegistry) -> Distributed:
         """Push to the registry that the stack names; the engines of the hosts trust it already."""
-        node = self.cluster.registry_node
         push = local_step(
             self.cluster,
             OPERATOR,
             PUSH_STEP,
             {**self._image(), "registry": registry.push_address, "socket": "none"},
             parent=self.parent,
-            generation=self.cluster.registry_generation,
-            depends_on=[node] if node is not None else [],
         )
         return self._pulled(_Source(registry.address, push.stdout))
 

@@ -13,7 +13,7 @@ from engine.errors import EngineError
 NODE = "rocestack/node"
 # What the lab makes, and what each is for. Made by set-up: the first two; by the first `up`: the others.
 REPOSITORIES = {
-    NODE: "the nodes, the switch and the registry",
+    NODE: "the nodes and the switch",
     "rocestack/node-base": "what the node image is built on",
     "rocestack/bullseye": "what the training image is built on",
     "rocestack/caffe2": "the training image",

@@ -27,7 +27,7 @@ class Lab(pulumi.ComponentResource):
     """The virtual cluster.
 
     `nodes` has, for each machine, the resource after which it answers: SSH with the right host key (and
-    systemd up) or, for the registry and the vendors, HTTP. A host's also waits for the vendors.
+    systemd up) or, for the vendors, HTTP. A host's also waits for the vendors.
     """
 
     def __init__(
@@ -52,7 +52,6 @@ class Lab(pulumi.ComponentResource):
             if machine.kind is Kind.NODE:
                 needed.append(self.nodes[VENDOR])
             self.nodes[machine.name] = self._ready(machine, needed, files)
-        self.registry = self.nodes["registry"]
         self.register_outputs({"machines": sorted(self.nodes)})
 
     def _network(self, network: Network) -> docker.Network:

@@ -32,19 +32,6 @@ class LabFiles:
         return self.folder / "keys" / "known_hosts"
 
     @property
-    def ca(self) -> Path:
-        return self.folder / "ca" / "ca.crt"
-
-    @property
-    def ca_key(self) -> Path:
-        return self.folder / "ca" / "ca.key"
-
-    @property
-    def registry(self) -> Path:
-        """The folder with the registry's `tls.crt` and `tls.key`."""
-        return self.folder / "registry"
-
-    @property
     def switch_password(self) -> Path:
         return self.folder / "switch" / "password"
 

@@ -37,7 +37,7 @@ def base_tag() -> str:
 
 
 def node_tag() -> str:
-    """Return the name of the image that the present files make; nodes, switch and registry all run it."""
+    """Return the name of the image that the present files make; nodes, switch and vendors all run it."""
     archive = [VENDOR / "deb.py", VENDOR / "kernel.py", VENDOR / "packages"]
     inputs = [NODE / "Dockerfile", NODE / "finish.sh", NODE / "rootfs", STANDINS, HARDWARE, *archive]
     return f"{REPOSITORY}:{digest([NODE / 'packages.txt', NODE / 'Dockerfile.base', *inputs])}"

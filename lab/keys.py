@@ -1,26 +1,16 @@
-"""Makes the lab's keys, certificates and the switches' password, once; what is there stays as it is."""
+"""Makes the lab's keys and the switches' password, once; what is there stays as it is."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from lab.files import LabFiles
-
-_YEARS = timedelta(days=3650)
-# A machine whose clock is a little behind must accept a certificate that was made just now.
-_CLOCK_SKEW = timedelta(hours=1)
-REGISTRY_NAMES = ("registry", "localhost")
-REGISTRY_ADDRESSES = ("127.0.0.1",)
 
 
 def ensure_keys(files: LabFiles, machines: Iterable[str]) -> list[str]:
@@ -36,10 +26,6 @@ def ensure_keys(files: LabFiles, machines: Iterable[str]) -> list[str]:
     for machine in machines:
         if _ensure_ssh_key(files.host_key(machine), machine):
             made.append(f"host key of {machine}")
-    if _ensure_ca(files):
-        made.append("certificate authority")
-    if _ensure_registry_certificate(files):
-        made.append("registry certificate")
     if not files.switch_password.exists():
         _write(files.switch_password, secrets.token_urlsafe(24).encode() + b"\n")
         made.append("switch password")
@@ -82,82 +68,4 @@ def _ensure_ssh_key(path: Path, comment: str) -> bool:
     public_path.unlink(missing_ok=True)
     _write(path, private)
     _write(public_path, public + f" {comment}\n".encode(), 0o644)
-    return True
-
-
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + _YEARS)
-    )
-
-
-_CA_NAME = "rocestack lab CA"
-
-
-def _ensure_ca(files: LabFiles) -> bool:
-    if files.ca.exists() and files.ca_key.exists():
-        return False
-    key = ec.generate_private_key(ec.SECP256R1())
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    certificate = (
-        _builder(_CA_NAME, _CA_NAME, key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    # What the old authority signed is worth nothing now.
-    files.ca.unlink(missing_ok=True)
-    (files.registry / "tls.crt").unlink(missing_ok=True)
-    _write(files.ca_key, _private_pem(key))
-    _write(files.ca, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-    return True
-
-
-def _ensure_registry_certificate(files: LabFiles) -> bool:
-    certificate_path, key_path = files.registry / "tls.crt", files.registry / "tls.key"
-    if certificate_path.exists() and key_path.exists():
-        return False
-    ca_key = serialization.load_pem_private_key(files.ca_key.read_bytes(), password=None)
-    if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{files.ca_key} holds no elliptic curve key")
-    key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in REGISTRY_NAMES]
-    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in REGISTRY_ADDRESSES]
-    certificate = (
-        _builder(REGISTRY_NAMES[0], _CA_NAME, key.public_key())
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
-        )
-        .sign(ca_key, hashes.SHA256())
-    )
-    certificate_path.unlink(missing_ok=True)
-    _write(key_path, _private_pem(key))
-    _write(certificate_path, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
     return True

@@ -15,14 +15,12 @@ from lab.files import LAB, LabFiles, digest
 from settings.models import Host, Lab, Stack
 from settings.ofed import OfedFlavour
 
-REGISTRY = "registry"
 # Where the lab's vendors publish what hosts install: http://vendor/ on the management network.
 VENDOR = "vendor"
 # On the management network the hosts count up from here, the switches down from the last address, so that no
-# machine has to move for a new one. Below it: the engine, the registry, the vendors.
+# machine has to move for a new one. Below it: the engine, the vendors.
 _FIRST_HOST = 11
 _SPARE = 15
-_REGISTRY_PORT = 5000
 _VENDOR_PORT = 80
 _SSH_PORT = 22
 
@@ -32,7 +30,6 @@ class Kind(StrEnum):
 
     NODE = "node"
     SWITCH = "switch"
-    REGISTRY = "registry"
     VENDOR = "vendor"
 
 
@@ -134,11 +131,11 @@ def ssh_machines(stack: Stack) -> list[str]:
 
 
 def ports(stack: Stack) -> dict[str, int]:
-    """Return the port on 127.0.0.1 of each machine's SSH, of the registry, and of the vendors."""
+    """Return the port on 127.0.0.1 of each machine's SSH, and of the vendors."""
     lab = _lab(stack)
     found = {one.name: lab.ssh_port_base - place for place, one in enumerate(stack.all_switches)}
     found |= {one.name: lab.ssh_port_base + place for place, one in enumerate(stack.hosts, start=1)}
-    return {**found, REGISTRY: lab.registry_port, VENDOR: lab.registry_port + 1}
+    return {**found, VENDOR: lab.vendor_port}
 
 
 def make_plan(
@@ -168,7 +165,7 @@ def make_plan(
     machines = [
         _switch(site, name, -2 - index, ends) for index, (name, ends) in enumerate(cables.switches.items())
     ]
-    machines += [_registry(site), _vendor(site)]
+    machines.append(_vendor(site))
     for place, host in enumerate(stack.hosts, start=_FIRST_HOST):
         machines.append(_node(site, host, place, cables.hosts[host.name]))
     published = ports(stack)
@@ -237,21 +234,6 @@ def _switch(site: _Site, name: str, place: int, ends: Sequence[End]) -> Machine:
         ),
         volumes=(Volume(f"{site.prefix}-{name}-onyx", "/var/lib/onyx"),),
         environment={"LAB_ROLE": "switch", "LAB_CABLES": ";".join(sorted(str(one) for one in ends))},
-    )
-
-
-def _registry(site: _Site) -> Machine:
-    return Machine(
-        name=REGISTRY,
-        kind=Kind.REGISTRY,
-        container=f"{site.prefix}-{REGISTRY}",
-        image=site.image,
-        command=("docker-registry", "serve", "/etc/rocestack-lab/registry.yml"),
-        port=0,
-        inner_port=_REGISTRY_PORT,
-        attachments=(site.managed(3, REGISTRY),),
-        binds=(Bind(str(site.files.registry), "/etc/rocestack-lab/tls"),),
-        volumes=(Volume(f"{site.prefix}-{REGISTRY}-images", "/var/lib/docker-registry"),),
     )
 
 

@@ -48,7 +48,7 @@ def check_ports(wanted: Mapping[str, int], ours: Iterable[int], containers: Mapp
         raise LabError(
             f"The lab cannot publish its ports:{lines}",
             "stop what has them, or choose other ports in Pulumi.lab.yaml "
-            "(rocestack:lab.ssh_port_base, rocestack:lab.registry_port).",
+            "(rocestack:lab.ssh_port_base, rocestack:lab.vendor_port).",
         )
 
 

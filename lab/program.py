@@ -16,7 +16,7 @@ from lab.files import LabFiles
 from lab.image import connect, node_tag
 from lab.keys import public_key
 from lab.observe import NodeState, observe
-from lab.plan import REGISTRY, make_plan, ports, ssh_machines
+from lab.plan import make_plan, ports, ssh_machines
 from lab.vendor.artifacts import manifest
 from lab.vendor.completion import complete
 from settings.models import HostAccess, Stack, SwitchAccess
@@ -83,7 +83,6 @@ def _open(stack: Stack, stack_name: str, recorded: Checkpoint, files: LabFiles) 
         generations=generations,
         absent=frozenset(absent),
         standins=STANDINS,
-        registry=REGISTRY,
         stack=complete(stack, manifest(files)),
     )
 
@@ -141,8 +140,6 @@ def _check_setup(files: LabFiles, stack: Stack) -> None:
     needed = [
         files.client_key,
         files.known_hosts,
-        files.ca,
-        files.registry / "tls.crt",
         files.switch_password,
         files.vendor_manifest,
     ]

@@ -13,7 +13,7 @@ from docker import DockerClient
 from lab.files import ROOT, LabFiles
 from lab.image import connect, ensure_image, remove_images
 from lab.keys import ensure_keys, write_known_hosts
-from lab.plan import REGISTRY, VENDOR, ports
+from lab.plan import VENDOR, ports
 from lab.preflight import check_disk, check_ports, check_subnets
 from lab.progress import Reporter, clock
 from lab.vendor import artifacts
@@ -32,15 +32,14 @@ def setup(files: LabFiles | None = None) -> None:
     wanted = ports(stack)
     client = connect()
     try:
-        web = {REGISTRY: "registry", VENDOR: "vendors"}
-        purposes = {web.get(name, f"SSH of {name}"): port for name, port in wanted.items()}
+        purposes = {"vendors" if name == VENDOR else f"SSH of {name}": port for name, port in wanted.items()}
         ours, containers = published(client)
         check_ports(purposes, ours, containers)
         check_subnets(subnets(stack), ipv4_addresses(), bridges(client))
         warning = check_disk(_disk(client, files))
         if warning is not None:
             reporter.say("warning", warning)
-        machines = [name for name in wanted if name not in web]
+        machines = [name for name in wanted if name != VENDOR]
         made = ensure_keys(files, machines)
         if made:
             reporter.say("keys", "made " + ", ".join(made))

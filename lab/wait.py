@@ -1,10 +1,9 @@
-"""Waits until a machine of the lab answers: SSH with the right host key and systemd up, HTTPS, or HTTP."""
+"""Waits until a machine of the lab answers: SSH with the right host key and systemd up, or HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ class _NotYetError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """A machine to wait for, and the host key that it must show (registry and vendors have none)."""
+    """A machine to wait for, and the host key that it must show (the vendors have none)."""
 
     name: str
     kind: Kind
@@ -43,7 +42,7 @@ def target_from(lines: Mapping[str, str]) -> Target:
     except (KeyError, ValueError) as error:
         raise LabError(
             f"`lab wait` did not understand its input: {error}",
-            "it wants lines name, kind (node, switch, registry, vendor), port and host_key on stdin.",
+            "it wants lines name, kind (node, switch, vendor), port and host_key on stdin.",
         ) from None
 
 
@@ -55,7 +54,6 @@ def wait(target: Target, files: LabFiles, deadline_s: float = DEADLINE_S) -> flo
     checks: dict[Kind, Callable[[Target, LabFiles], Awaitable[None]]] = {
         Kind.NODE: _node,
         Kind.SWITCH: _switch,
-        Kind.REGISTRY: _registry,
         Kind.VENDOR: _vendor,
     }
     return asyncio.run(_poll(target, checks[target.kind], files, deadline_s))
@@ -74,7 +72,7 @@ async def _poll(
             async with asyncio.timeout(_TRY_S):
                 await check(target, files)
             return time.monotonic() - begun
-        except (asyncssh.HostKeyNotVerifiable, ssl.SSLCertVerificationError):
+        except asyncssh.HostKeyNotVerifiable:
             raise LabError(
                 f"{target.name} at {_ADDRESS}:{target.port} shows another key than set-up made for it.",
                 "something else listens there, or .lab/ was made anew: run `make destroy`, then `make lab`.",
@@ -133,21 +131,6 @@ async def _switch(target: Target, files: LabFiles) -> None:
     )
     connection.close()
     await connection.wait_closed()
-
-
-async def _registry(target: Target, files: LabFiles) -> None:
-    def ask() -> int:
-        trust = ssl.create_default_context(cafile=str(files.ca))
-        connection = http.client.HTTPSConnection(_ADDRESS, target.port, timeout=_TRY_S, context=trust)
-        try:
-            connection.request("GET", "/v2/")
-            return connection.getresponse().status
-        finally:
-            connection.close()
-
-    status = await asyncio.to_thread(ask)
-    if status != http.client.OK:
-        raise _NotYetError(f"the registry answers with HTTP status {status}")
 
 
 async def _vendor(target: Target, files: LabFiles) -> None:

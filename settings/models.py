@@ -64,11 +64,11 @@ class Lab(Section):
     """The embedded virtual cluster; a stack without this section is metal.
 
     SSH is published on 127.0.0.1: the first switch's at `ssh_port_base`, that of each further one a port
-    below, that of the n-th host n ports above, and the lab's vendors at the port after `registry_port`.
+    below, that of the n-th host n ports above. The lab's vendors are at `vendor_port`.
     """
 
     ssh_port_base: Annotated[int, Field(ge=1024, le=65000)] = 22400
-    registry_port: TcpPort = 22450
+    vendor_port: TcpPort = 22451
     management_subnet: IPv4Network
     cable_subnet: IPv4Network
 

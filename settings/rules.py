@@ -17,7 +17,6 @@ from settings.image_rules import IMAGE_RULES
 from settings.models import Access, Host, Lab, Network
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
-from settings.registry import Registry, RegistryServer
 from settings.registry_rules import REGISTRY_RULES
 from settings.switch import switch_sections
 from settings.switch_rules import SWITCH_RULES, One, Several, switch_login
@@ -144,7 +143,7 @@ def _metal_is_reachable(
 
 
 def _lab_ports_apart(
-    hosts: tuple[Host, ...], switch: One, switches: Several, registry: Registry | None, lab: Lab | None
+    hosts: tuple[Host, ...], switch: One, switches: Several, lab: Lab | None
 ) -> Iterable[Problem]:
     if lab is None:
         return
@@ -154,25 +153,11 @@ def _lab_ports_apart(
         yield Problem("lab.ssh_port_base", lab.ssh_port_base, f"leaves no port for {len(hosts)} hosts")
     if first < 1024:
         yield Problem("lab.ssh_port_base", lab.ssh_port_base, "leaves no port above 1023 for each switch")
-    if first <= lab.registry_port <= last:
+    if first <= lab.vendor_port <= last:
         yield Problem(
-            "lab.registry_port",
-            lab.registry_port,
+            "lab.vendor_port",
+            lab.vendor_port,
             f"is one of the SSH ports {first} to {last}; allowed is any other",
-        )
-    if lab.registry_port + 1 == first:
-        yield Problem(
-            "lab.registry_port",
-            lab.registry_port,
-            f"leaves the lab's vendors no port: theirs is the next one, and SSH has {first}",
-        )
-    if registry is None or registry.server is not RegistryServer.NAMED:
-        return
-    if registry.push_address != f"127.0.0.1:{lab.registry_port}":
-        yield Problem(
-            "registry.push_address",
-            registry.push_address,
-            f"is not the lab's registry; allowed: 127.0.0.1:{lab.registry_port} (lab.registry_port)",
         )
 
 
@@ -213,5 +198,5 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("ofed", "lab"), _ofed_has_its_sources),
     (("hosts", "network", "lab"), _subnets_apart),
     (("hosts", "switch", "switches", "access", "lab"), _metal_is_reachable),
-    (("hosts", "switch", "switches", "registry", "lab"), _lab_ports_apart),
+    (("hosts", "switch", "switches", "lab"), _lab_ports_apart),
 )

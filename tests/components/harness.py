@@ -25,7 +25,7 @@ from settings.gpu import Gpu
 from settings.loader import load_file
 from settings.models import HostAccess, Stack, SwitchAccess
 from settings.ofed import Ofed
-from settings.registry import Distribution, Registry, RegistryServer
+from settings.registry import Distribution, Registry
 from settings.switch import Switch
 
 ROOT = Path(__file__).parents[2]
@@ -125,12 +125,9 @@ class World:
 
 
 def whole_lab_stack() -> Stack:
-    """Return the lab's own settings as the components see them, with a file of the checkout for its CA."""
+    """Return the lab's own settings as the components see them."""
     manifest = json.loads((ROOT / "tests" / "fixtures" / "vendor" / "manifest.json").read_text())
-    stack = complete(load_file(ROOT / "Pulumi.lab.yaml"), manifest)
-    return stack.model_copy(
-        update={"registry": stack.registry.model_copy(update={"ca_file": str(ROOT / "Pulumi.yaml")})}
-    )
+    return complete(load_file(ROOT / "Pulumi.lab.yaml"), manifest)
 
 
 def lab_stack() -> Stack:
@@ -142,14 +139,9 @@ def lab_stack() -> Stack:
 def named_registry_stack() -> Stack:
     """Return the plain settings with a registry that the stack names; a file of the checkout is its CA."""
     registry = Registry(
-        address="registry:5000", push_address="127.0.0.1:22450", ca_file=str(ROOT / "Pulumi.yaml")
+        address="registry:5000", push_address="127.0.0.1:5000", ca_file=str(ROOT / "Pulumi.yaml")
     )
     return lab_stack().model_copy(update={"registry": registry})
-
-
-def head_registry_stack() -> Stack:
-    """Return the plain settings with our registry on the head host."""
-    return lab_stack().model_copy(update={"registry": Registry(server=RegistryServer.HEAD_HOST)})
 
 
 def streamed_stack() -> Stack:

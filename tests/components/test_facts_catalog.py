@@ -16,8 +16,8 @@ from tests.components.harness import (
     ROOT,
     Program,
     World,
-    head_registry_stack,
     lab_stack,
+    named_registry_stack,
     streamed_stack,
     whole_lab_stack,
 )
@@ -49,7 +49,7 @@ STACKS = {
     "plain": lab_stack,
     "repositories": _with_repositories,
     "reference": _reference,
-    "head registry": head_registry_stack,
+    "named registry": named_registry_stack,
     "streamed": streamed_stack,
 }
 

@@ -16,7 +16,6 @@ from tests.components.harness import (
     IMAGE_ID,
     Program,
     World,
-    head_registry_stack,
     lab_stack,
     named_registry_stack,
     streamed_stack,
@@ -67,7 +66,7 @@ def _with_fact(
 def test_a_named_registry_is_pushed_to_and_pulled_from() -> None:
     program = Program(World(named_registry_stack()))
     push, pull = (flat.parse(program.stdin(name)) for name in (PUSH, f"{H42}/caffe2_image.pull"))
-    assert (push["registry"], push["socket"]) == ("127.0.0.1:22450", "none")
+    assert (push["registry"], push["socket"]) == ("127.0.0.1:5000", "none")
     assert "content" not in push
     assert (pull["registry"], pull["registry_ca"]) == ("registry:5000", "none")
     assert (pull["digest"], pull["size_mb"]) == ("sha256:" + "b" * 64, "512")
@@ -76,7 +75,7 @@ def test_a_named_registry_is_pushed_to_and_pulled_from() -> None:
 
 
 def test_the_head_serves_what_is_pushed_over_ssh() -> None:
-    program = Program(World(head_registry_stack()))
+    program = Program(World(lab_stack()))
     served = flat.parse(program.stdin(f"{H41}/caffe2_image.registry"))
     assert (served["address"], served["user"]) == (HEAD, "root")
     assert served["certificate"] == fingerprint(CERTIFICATE)
@@ -91,7 +90,7 @@ def test_the_head_serves_what_is_pushed_over_ssh() -> None:
 
 
 def test_the_head_serves_before_the_push_and_that_is_before_every_pull() -> None:
-    program = Program(World(head_registry_stack()))
+    program = Program(World(lab_stack()))
     assert f"{H41}/docker_host.routes" in program.ancestors(f"{H41}/caffe2_image.certificate")
     assert f"{H41}/caffe2_image.certificate" in program.ancestors(f"{H41}/caffe2_image.registry")
     before = program.ancestors(PUSH)
@@ -114,7 +113,7 @@ def test_each_host_is_sent_the_image_and_none_waits_for_another() -> None:
         assert f"{other}/caffe2_image.stream" not in before
 
 
-@pytest.mark.parametrize("make", [named_registry_stack, head_registry_stack, streamed_stack])
+@pytest.mark.parametrize("make", [named_registry_stack, lab_stack, streamed_stack])
 def test_in_sync_nothing_changes(make: type) -> None:
     stack = make()
     applied = Program(World(stack))
@@ -124,7 +123,7 @@ def test_in_sync_nothing_changes(make: type) -> None:
 
 
 def test_a_stopped_registry_is_one_line_and_touches_no_pull() -> None:
-    stack = head_registry_stack()
+    stack = lab_stack()
     applied = Program(World(stack))
     found = _with_fact(_in_sync(applied), H41, "caffe2_image.registry", service="inactive")
     again = _again(stack, applied, found)
@@ -133,7 +132,7 @@ def test_a_stopped_registry_is_one_line_and_touches_no_pull() -> None:
 
 
 def test_a_registry_that_lost_the_image_gets_it_again() -> None:
-    stack = head_registry_stack()
+    stack = lab_stack()
     applied = Program(World(stack))
     lost = _with_fact(_in_sync(applied), H41, "caffe2_image.registry", content="absent")
     again = _again(stack, applied, lost)
@@ -144,7 +143,7 @@ def test_a_registry_that_lost_the_image_gets_it_again() -> None:
 
 
 def test_another_certificate_is_made_anew() -> None:
-    stack = head_registry_stack()
+    stack = lab_stack()
     applied = Program(World(stack))
     found = _with_fact(_in_sync(applied), H41, "caffe2_image.certificate", certificate="changed")
     assert _changed(applied, _again(stack, applied, found)) == {f"{H41}/caffe2_image.certificate"}
@@ -170,7 +169,7 @@ def test_an_unreachable_host_keeps_what_it_was_sent() -> None:
 
 
 def test_no_key_travels_only_the_name_of_its_file() -> None:
-    for make in (head_registry_stack, streamed_stack):
+    for make in (lab_stack, streamed_stack):
         program = Program(World(make()))
         for name, one in program.by_name.items():
             if name.endswith((".push", ".stream")):
@@ -181,6 +180,6 @@ def test_no_key_travels_only_the_name_of_its_file() -> None:
 
 def test_the_settings_of_the_three_ways() -> None:
     assert named_registry_stack().image.distribution is Distribution.REGISTRY
-    assert head_registry_stack().registry == Registry(server=RegistryServer.HEAD_HOST)
+    assert lab_stack().registry == Registry(server=RegistryServer.HEAD_HOST)
     assert (streamed_stack().registry, streamed_stack().image.distribution) == (None, Distribution.STREAM)
     assert lab_stack().hosts == streamed_stack().hosts

@@ -64,7 +64,7 @@ def test_a_stopped_node_keeps_nothing_from_being_taken_down(lab: LabCluster) -> 
     assert lab.objects() == {"containers": [], "networks": [], "volumes": []}
 
 
-@pytest.mark.parametrize("sign", [HEAD, "registry"])
+@pytest.mark.parametrize("sign", [HEAD, "vendor"])
 def test_a_killed_up_is_taken_down(lab: LabCluster, sign: str) -> None:
     process = subprocess.Popen(
         ["bash", "-c", ". ./activate lab && exec pulumi up --stack lab --yes --skip-preview"],

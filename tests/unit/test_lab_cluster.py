@@ -15,7 +15,7 @@ from lab.keys import ensure_keys
 from settings.loader import load_file
 
 STACK_FILE = Path(__file__).parents[2] / "Pulumi.lab.yaml"
-MACHINES = {"clx-mld-41", "clx-mld-42", "swx-mld-1-2", "registry", "vendor"}
+MACHINES = {"clx-mld-41", "clx-mld-42", "swx-mld-1-2", "vendor"}
 Declared = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -34,7 +34,7 @@ class _Recorder(pulumi.runtime.Mocks):
 @pytest.fixture
 def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declared]:
     files = LabFiles(tmp_path)
-    ensure_keys(files, MACHINES - {"registry", "vendor"})
+    ensure_keys(files, MACHINES - {"vendor"})
     files.vendor.mkdir(parents=True)
     files.vendor_manifest.write_text("{}")
     monkeypatch.setattr(cluster, "LabFiles", lambda: files)
@@ -89,7 +89,7 @@ def test_no_machine_is_privileged_and_every_port_is_on_loopback(declared: Declar
         assert not inputs.get("privileged"), name
         assert "deviceCgroupRules" not in inputs, name
         assert [port["ip"] for port in inputs["ports"]] == ["127.0.0.1"], name
-    assert "capabilities" not in _containers(declared)["registry"]
+    assert "capabilities" not in _containers(declared)["vendor"]
 
 
 def test_mounted_files_are_read_only_and_nothing_is_uploaded(declared: Declared) -> None:

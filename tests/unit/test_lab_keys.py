@@ -1,13 +1,11 @@
-"""The lab's keys: made once, readable by their owner alone, and the registry's certificate holds."""
+"""The lab's keys: made once, and readable by their owner alone."""
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 import asyncssh
 import pytest
-from cryptography import x509
 
 from lab.files import LabFiles, digest
 from lab.keys import ensure_keys, public_key, write_known_hosts
@@ -22,18 +20,12 @@ def files(tmp_path: Path) -> LabFiles:
     return made
 
 
-def _certificate(path: Path) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(path.read_bytes())
-
-
 def test_everything_is_made_once(tmp_path: Path) -> None:
     files = LabFiles(tmp_path)
     assert ensure_keys(files, MACHINES) == [
         "client key",
         "host key of clx-mld-41",
         "host key of swx-mld-1-2",
-        "certificate authority",
-        "registry certificate",
         "switch password",
     ]
     before = digest([files.folder])
@@ -49,8 +41,7 @@ def test_a_new_machine_gets_its_key_and_the_others_keep_theirs(files: LabFiles) 
 
 def test_secrets_are_for_their_owner_alone(files: LabFiles) -> None:
     assert files.folder.stat().st_mode & 0o777 == 0o700
-    secrets = [files.client_key, files.host_key("clx-mld-41"), files.ca_key, files.registry / "tls.key"]
-    for path in [*secrets, files.switch_password]:
+    for path in (files.client_key, files.host_key("clx-mld-41"), files.switch_password):
         assert path.stat().st_mode & 0o777 == 0o600, path
 
 
@@ -59,21 +50,6 @@ def test_keys_are_what_ssh_reads(files: LabFiles) -> None:
     assert private.get_algorithm() == "ssh-ed25519"
     shown = private.export_public_key().decode().split()[:2]
     assert public_key(files.client_key) == " ".join(shown)
-
-
-def test_the_registry_certificate_is_of_our_authority_and_names_the_registry(files: LabFiles) -> None:
-    authority, registry = _certificate(files.ca), _certificate(files.registry / "tls.crt")
-    registry.verify_directly_issued_by(authority)
-    names = registry.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["registry", "localhost"]
-    assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address("127.0.0.1")]
-    assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-
-
-def test_a_lost_authority_takes_its_certificate_with_it(files: LabFiles) -> None:
-    files.ca_key.unlink()
-    assert ensure_keys(files, MACHINES) == ["certificate authority", "registry certificate"]
-    _certificate(files.registry / "tls.crt").verify_directly_issued_by(_certificate(files.ca))
 
 
 def test_known_hosts(files: LabFiles) -> None:

@@ -19,7 +19,7 @@ from settings.models import Stack
 from settings.switch import Switch
 
 STACK_FILE = Path(__file__).parents[2] / "Pulumi.lab.yaml"
-NAMES = ["swx-mld-1-2", "registry", "vendor", "clx-mld-41", "clx-mld-42"]
+NAMES = ["swx-mld-1-2", "vendor", "clx-mld-41", "clx-mld-42"]
 
 
 @pytest.fixture
@@ -56,7 +56,6 @@ def test_ports_follow_the_order_of_the_hosts(stack: Stack) -> None:
         "swx-mld-1-2": 22400,
         "clx-mld-41": 22401,
         "clx-mld-42": 22402,
-        "registry": 22450,
         "vendor": 22451,
     }
 
@@ -66,7 +65,6 @@ def test_machines_and_their_addresses(stack: Stack, files: LabFiles) -> None:
     assert [machine.name for machine in plan.machines] == NAMES
     assert [machine.kind for machine in plan.machines] == [
         Kind.SWITCH,
-        Kind.REGISTRY,
         Kind.VENDOR,
         Kind.NODE,
         Kind.NODE,
@@ -74,7 +72,6 @@ def test_machines_and_their_addresses(stack: Stack, files: LabFiles) -> None:
     found = {one.name: [at.address for at in one.attachments] for one in plan.machines}
     assert found == {
         "swx-mld-1-2": ["10.141.0.254", "10.142.0.83", "10.142.0.163"],
-        "registry": ["10.141.0.3"],
         "vendor": ["10.141.0.4"],
         "clx-mld-41": ["10.141.0.11", "10.142.0.82"],
         "clx-mld-42": ["10.141.0.12", "10.142.0.162"],

@@ -12,7 +12,7 @@ from lab import preflight
 from lab.errors import LabError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "linux"
-WANTED = {"SSH of swx-mld-1-2": 22400, "SSH of clx-mld-41": 22401, "registry": 22450}
+WANTED = {"SSH of swx-mld-1-2": 22400, "SSH of clx-mld-41": 22401, "vendors": 22451}
 
 
 def test_listeners_that_reach_loopback() -> None:
@@ -38,7 +38,7 @@ def test_all_taken_ports_are_named_with_who_has_them(monkeypatch: pytest.MonkeyP
     assert "rocestack:lab.ssh_port_base" in lines[3]
 
 
-@pytest.mark.parametrize(("busy", "ours"), [((8080,), ()), ((22400, 22401, 22450), (22400, 22401, 22450))])
+@pytest.mark.parametrize(("busy", "ours"), [((8080,), ()), ((22400, 22401, 22451), (22400, 22401, 22451))])
 def test_free_ports_and_our_own_are_no_problem(
     monkeypatch: pytest.MonkeyPatch, busy: tuple[int, ...], ours: tuple[int, ...]
 ) -> None:

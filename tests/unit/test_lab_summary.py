@@ -15,7 +15,7 @@ SHARD = {
 OUTPUTS = {
     "hosts": {"clx-mld-41": "root@127.0.0.1 port 22401"},
     "switches": {"swx-mld-1-2": "admin@127.0.0.1 port 22400"},
-    "image": "registry:5000/rocestack/caffe2:1",
+    "image": "31.31.31.41:5000/rocestack/caffe2:1",
     "job": "ResNet-18 on photographs",
     "training": {
         "final_top1": 0.7969,
@@ -38,7 +38,7 @@ def test_all_that_is_known_is_shown() -> None:
         "  shard 0        clx-mld-41: top-1 0.797 (per epoch 0.60 0.80), 20.2 images/s, 2.47 GB sent" in lines
     )
     assert "  together       top-1 0.797, 20.2 images/s, transport tcp on enp1f0, run 72e5" in lines
-    assert "  image          registry:5000/rocestack/caffe2:1" in lines
+    assert "  image          31.31.31.41:5000/rocestack/caffe2:1" in lines
     assert lines[-1] == "Stand-ins for hardware (lab/README.md): mlnx_qos, kernel package"
 
 

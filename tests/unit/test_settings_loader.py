@@ -107,10 +107,9 @@ _MIRROR = {
             _set("image", value={"flavour": "source", "caffe2": {"cuda_arch_bin": []}}),
             "image.caffe2.cuda_arch_bin",
         ),
-        (_set("lab", "registry_port", value=22401), "is one of the SSH ports 22400 to 22402"),
-        (_set("registry", "push_address", value="10.0.0.1:5000"), "is not the lab's registry"),
+        (_set("lab", "vendor_port", value=22401), "is one of the SSH ports 22400 to 22402"),
         (
-            _set("registry", "address", value=None),
+            _set("registry", value={"push_address": "10.0.0.1:5000", "ca_file": "ca.crt"}),
             "registry.address = None: is required with",
         ),
         (_set("registry", "server", value="head"), "input should be 'named' or 'head-host'"),

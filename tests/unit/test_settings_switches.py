@@ -205,8 +205,7 @@ def _third(**values: Any) -> Callable[[Sections], None]:
             "hosts[0].switch_port = '2/1': is no port of the lab's switch; allowed",
         ),
         (_switch(0, uplinks=["1/33"]), "switches[0].uplinks = '1/33': is no port of the lab's switch"),
-        (_lab(registry_port=22399), "lab.registry_port = 22399: is one of the SSH ports 22399 to 22404"),
-        (_lab(registry_port=22398), "lab.registry_port = 22398: leaves the lab's vendors no port"),
+        (_lab(vendor_port=22399), "lab.vendor_port = 22399: is one of the SSH ports 22399 to 22404"),
         (_lab(ssh_port_base=1024), "lab.ssh_port_base = 1024: leaves no port above 1023 for each switch"),
     ],
 )
@@ -215,8 +214,6 @@ def test_one_wrong_value_is_one_clear_error(
 ) -> None:
     load(sections)
     change(sections)
-    if "registry_port" in says:
-        sections["registry"]["push_address"] = f"127.0.0.1:{sections['lab']['registry_port']}"
     (said,) = problems(sections)
     assert said.startswith(says)
 
