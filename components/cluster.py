@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from components.caffe2_image import BUILD_STEP
 from components.context import Cluster, HostContext, SwitchContext
-from components.fabric import report as report_fabric
 from components.gpu_host import preflight_settings
 from components.host_step import LOCAL, StepId, recorded_step
 from components.image_distribution import OPERATOR
@@ -190,4 +189,3 @@ def report(cluster: Cluster) -> None:
     for switch in cluster.switches.values():
         if switch.unreachable is not None:
             pulumi.log.warn(f"{switch.access.name} is unreachable ({switch.unreachable})")
-    report_fabric(cluster)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 
@@ -14,38 +15,43 @@ from facts import fabric
 _ADDRESS, _QOS = "ofed_stack.address", "ofed_stack.qos"
 
 
-def wrong_cables(cluster: Cluster) -> dict[str, str]:
-    """Return for each host that is on another port than its settings say a sentence naming both ends."""
-    found = fabric.cables(list(_switch_sides(cluster).values()), list(_host_sides(cluster).values()))
-    return {cable.host: cable.problem for cable in found if cable.problem}
+@dataclass(frozen=True)
+class Fabric:
+    """What was found between switches and hosts, by the host's name; hosts without a finding are left out.
 
-
-def disagreements(cluster: Cluster) -> dict[str, tuple[str, ...]]:
-    """Return for each host where it and its switch, as found, make no lossless chain, as sentences.
-
-    It says nothing of a machine to which its QoS was never applied: that one has not failed to agree yet.
+    `wrong_cables` has a sentence naming both ends for a host on another port than its settings say.
+    `disagreements` has sentences where a host and its switch, as found, make no lossless chain. It says
+    nothing of a machine to which its QoS was never applied: that one has not failed to agree yet. `summary`
+    has a line a switch.
     """
-    switches = _switch_sides(cluster)
-    found = {
-        name: tuple(fabric.contradictions(switches[host.switch], host))
-        for name, host in _host_sides(cluster).items()
-    }
-    return {name: sentences for name, sentences in found.items() if sentences}
+
+    wrong_cables: Mapping[str, str]
+    disagreements: Mapping[str, tuple[str, ...]]
+    summary: tuple[str, ...]
 
 
-def report(cluster: Cluster) -> None:
+def look(cluster: Cluster) -> Fabric:
+    """Return what the observation of all switches and hosts says of what is between them."""
+    switches = {name: _switch_side(cluster, context) for name, context in cluster.switches.items()}
+    hosts = {name: _host_side(cluster, context) for name, context in cluster.hosts.items()}
+    chains = {name: tuple(fabric.contradictions(switches[host.switch], host)) for name, host in hosts.items()}
+    both = (tuple(switches.values()), tuple(hosts.values()))
+    return Fabric(
+        wrong_cables={cable.host: cable.problem for cable in fabric.cables(*both) if cable.problem},
+        disagreements={name: sentences for name, sentences in chains.items() if sentences},
+        summary=tuple(fabric.summary(*both)),
+    )
+
+
+def report(found: Fabric) -> None:
     """Tell the operator whether switches and hosts make one lossless fabric, cabled as wanted."""
-    for sentences in disagreements(cluster).values():
+    for sentences in found.disagreements.values():
         for sentence in sentences:
             pulumi.log.warn(sentence)
-    for sentence in wrong_cables(cluster).values():
+    for sentence in found.wrong_cables.values():
         pulumi.log.warn(sentence)
-    for line in fabric.summary(list(_switch_sides(cluster).values()), list(_host_sides(cluster).values())):
+    for line in found.summary:
         pulumi.log.info(line)
-
-
-def _switch_sides(cluster: Cluster) -> dict[str, fabric.SwitchSide]:
-    return {name: _switch_side(cluster, context) for name, context in cluster.switches.items()}
 
 
 def _switch_side(cluster: Cluster, context: SwitchContext) -> fabric.SwitchSide:
@@ -59,10 +65,6 @@ def _switch_side(cluster: Cluster, context: SwitchContext) -> fabric.SwitchSide:
         lldp=context.neighbours.lldp,
         macs=context.neighbours.macs,
     )
-
-
-def _host_sides(cluster: Cluster) -> dict[str, fabric.HostSide]:
-    return {name: _host_side(cluster, context) for name, context in cluster.hosts.items()}
 
 
 def _host_side(cluster: Cluster, context: HostContext) -> fabric.HostSide:

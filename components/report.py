@@ -9,10 +9,10 @@ from typing import Any
 
 import pulumi
 
+from components import fabric
 from components.caffe2_image import BUILD_STEP
 from components.cluster import report
 from components.context import Cluster, HostContext, SwitchContext
-from components.fabric import disagreements, wrong_cables
 from components.host_step import LOCAL, REMOTE, StepId, recorded_step
 from components.image_distribution import OPERATOR
 from components.observation import HOST_STEPS
@@ -32,10 +32,12 @@ _ROUTES = "docker_host.routes"
 
 def tell(cluster: Cluster) -> Report:
     """Log what was found and the summary, write the report's file, and return the report."""
-    found = collect(cluster)
+    between = fabric.look(cluster)
+    found = collect(cluster, between)
     path = Path(os.environ.get(FILE_VARIABLE) or f".engine/drift/{cluster.stack_name}.json")
     found = reports.with_since(found, reports.read(path))
     report(cluster)
+    fabric.report(between)
     summary = reports.summary(found)
     log = pulumi.log.info if reports.is_quiet(found) else pulumi.log.warn
     log(summary)
@@ -55,8 +57,8 @@ def export(found: Report, done: pulumi.Output[Any]) -> pulumi.Input[Any]:
     return told if found.run == "preview" else done.apply(lambda _: told)
 
 
-def collect(cluster: Cluster) -> Report:
-    """Return what was found on each machine of the cluster."""
+def collect(cluster: Cluster, between: fabric.Fabric) -> Report:
+    """Return what was found on each machine of the cluster, and between them."""
     machines = [_host(cluster, context) for context in cluster.hosts.values()]
     machines += [_switch(cluster, context) for context in cluster.switches.values()]
     if cluster.local_found:
@@ -69,24 +71,25 @@ def collect(cluster: Cluster) -> Report:
         stack=cluster.stack_name,
         run="preview" if pulumi.runtime.is_dry_run() else "up",
         at=reports.now(),
-        machines=_with_fabric(cluster, machines),
+        machines=_with_fabric(cluster, machines, between),
     )
 
 
-def _with_fabric(cluster: Cluster, machines: Sequence[Machine]) -> tuple[Machine, ...]:
+def _with_fabric(
+    cluster: Cluster, machines: Sequence[Machine], between: fabric.Fabric
+) -> tuple[Machine, ...]:
     """Return the machines with what is wrong between them and their switch.
 
     Where one of the two drifted, that drift is why they do not agree, and is told already.
     """
-    cabling, chain = wrong_cables(cluster), disagreements(cluster)
     drifted = {one.name for one in machines if one.drift}
 
     def judged(one: Machine) -> Machine:
         if one.name not in cluster.hosts:
             return one
         settled = not drifted & {one.name, cluster.switch_of(cluster.hosts[one.name].host).access.name}
-        between = chain.get(one.name, ()) if settled else ()
-        return one.model_copy(update={"cabling": cabling.get(one.name), "chain": between})
+        chain = between.disagreements.get(one.name, ()) if settled else ()
+        return one.model_copy(update={"cabling": between.wrong_cables.get(one.name), "chain": chain})
 
     return tuple(judged(one) for one in machines)
 

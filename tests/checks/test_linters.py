@@ -145,3 +145,21 @@ def test_no_package_mirror_is_named() -> None:
         str(path.relative_to(ROOT)) for path in _tracked() if path != here and hosts.search(path.read_bytes())
     ]
     assert not wrong
+
+
+# Pages that a program writes (settings.reference, settings.guide, facts.reference, benches) have long rows.
+WRITTEN = re.compile(r"docs/reference/(facts|settings)\.md|docs/guide-coverage\.md|bench/results/.*")
+
+
+def test_pages_are_read_without_scrolling() -> None:
+    """Prose of our own pages; tables and what is indented as code may be wider."""
+    pages = _tracked("README.md", "bench/*.md", "docs/*.md")
+    assert len(pages) > 20
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number} has {len(line)} characters"
+        for path in pages
+        if not WRITTEN.fullmatch(str(path.relative_to(ROOT)))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 128 and not line.startswith(("|", "    "))
+    ]
+    assert not wrong

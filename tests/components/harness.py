@@ -14,11 +14,13 @@ import pulumi
 from pulumi.runtime import mocks, rpc
 from pydantic import SecretStr
 
+from components import fabric, report
 from components.cluster import Machines
 from components.context import Cluster, HostContext, SwitchContext
 from components.program import declare
 from facts.checkpoint import Checkpoint
 from facts.observe import HostObservation
+from facts.report import Report
 from lab.vendor.completion import complete
 from settings.docker import Docker
 from settings.gpu import Gpu
@@ -267,3 +269,8 @@ class Program:
     def checkpoint(self) -> Checkpoint:
         """Return the checkpoint that an `up` of this program would have left."""
         return Checkpoint({(one.type, one.name): one.inputs for one in self.by_urn.values()})
+
+
+def collected(cluster: Cluster) -> Report:
+    """Return the report on a cluster as a run makes it."""
+    return report.collect(cluster, fabric.look(cluster))

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import report
+from components import fabric, report
 from components.context import Cluster
 from facts import report as reports
 from facts.checkpoint import Checkpoint, CheckpointError
@@ -18,7 +18,7 @@ from facts.observe import ContainerFact, HostObservation
 from facts.report import Machine, Report
 from onyx.state import Neighbours
 from settings import flat
-from tests.components.harness import IMAGE_ID, Program, World, lab_stack
+from tests.components.harness import IMAGE_ID, Program, World, collected, lab_stack
 from tests.components.test_drift_plan import _in_sync
 
 HEAD, SECOND, SWITCH = "clx-mld-41", "clx-mld-42", "swx-mld-1-2"
@@ -102,7 +102,7 @@ def test_each_kind_is_told_as_what_it_is(applied: Program, told: list[tuple[str,
         containers={**one.containers, "stray": stray},
     )
     observations[SECOND] = HostObservation(SECOND, "unreachable", "connection refused")
-    found = report.collect(_again(applied, observations).cluster)
+    found = collected(_again(applied, observations).cluster)
     head = _machine(found, HEAD)
     assert list(head.drift) == [f"{QOS}.pfc"]
     assert list(head.pending_reboot) == [f"{QOS}.trust"]
@@ -118,7 +118,7 @@ def test_each_kind_is_told_as_what_it_is(applied: Program, told: list[tuple[str,
         "drift: 1 fact on 1 of 2 hosts; 1 pending reboot; 3 unobservable; 1 unobservable, which the stack "
         "allows; 1 foreign; clx-mld-42 unreachable (connection refused)"
     )
-    in_sync = report.collect(_again(applied, _in_sync(applied)).cluster)
+    in_sync = collected(_again(applied, _in_sync(applied)).cluster)
     seen_less = 4 + len(_in_sync(applied)[HEAD].facts["docker_host.routes"].keys() - {"generation", "node"})
     assert head.in_sync == _machine(in_sync, HEAD).in_sync - seen_less
 
@@ -147,7 +147,7 @@ def test_a_step_of_which_the_probe_says_nothing_is_unobservable(applied: Program
     observations[SECOND] = dataclasses.replace(
         one, facts={step: facts for step, facts in one.facts.items() if step != QOS}
     )
-    found = report.collect(_again(applied, observations).cluster)
+    found = collected(_again(applied, observations).cluster)
     assert dict(_machine(found, SECOND).unobservable) == {QOS: "the probe says nothing of it"}
 
 
@@ -161,7 +161,7 @@ def test_a_step_that_was_never_applied_is_not_missed(applied: Program) -> None:
     )
     inputs = dict(applied.checkpoint().inputs)
     del inputs[COMMAND, f"{SECOND}/{QOS}"]
-    found = report.collect(_again(applied, observations, checkpoint=Checkpoint(inputs)).cluster)
+    found = collected(_again(applied, observations, checkpoint=Checkpoint(inputs)).cluster)
     assert dict(_machine(found, SECOND).unobservable) == {}
 
 
@@ -175,7 +175,7 @@ def test_a_step_that_was_never_applied_is_not_missed(applied: Program) -> None:
 def test_a_silent_switch_is_not_in_sync(
     applied: Program, world: dict[str, Any], state: str, reason: str | None
 ) -> None:
-    found = report.collect(_again(applied, _in_sync(applied), **world).cluster)
+    found = collected(_again(applied, _in_sync(applied), **world).cluster)
     switch = _machine(found, SWITCH)
     assert (switch.kind, switch.state, switch.reason, switch.in_sync) == ("switch", state, reason, 0)
     assert not reports.is_quiet(found)
@@ -188,7 +188,7 @@ def test_drift_of_the_switch_and_of_a_container_are_told(applied: Program) -> No
         head, containers={name: one for name, one in head.containers.items() if name != "redis"}
     )
     found = flat.parse(applied.stdin(f"{SWITCH}/switch_qos.roce")) | {"trust": "L2"}
-    told = report.collect(_again(applied, observations, switches_found={SWITCH: found}).cluster)
+    told = collected(_again(applied, observations, switches_found={SWITCH: found}).cluster)
     assert reports.summary(told) == "drift: 2 facts on 1 of 2 hosts and the switch"
     assert reports.output(_as_preview(told)) == {
         HEAD: {"drift": {"training_job.redis.redis": {"found": "removed", "wanted": "running"}}},
@@ -224,7 +224,7 @@ def test_a_chain_that_does_not_close_counts_where_nothing_drifted(applied: Progr
     other = applied.stdin(name).replace("pfc: '0,0,0,1,0,0,0,0'", "pfc: '0,0,0,0,1,0,0,0'")
     assert other != applied.stdin(name)
     recorded = _broken(applied, COMMAND, name, other)
-    found = report.collect(_again(applied, observations, checkpoint=recorded).cluster)
+    found = collected(_again(applied, observations, checkpoint=recorded).cluster)
     assert not any(one.drift for one in found.machines)
     assert _machine(found, HEAD).chain == (
         f"fabric: {HEAD} and {SWITCH}: the host pauses priority 4, but its packets get switch priority 3",
@@ -232,8 +232,29 @@ def test_a_chain_that_does_not_close_counts_where_nothing_drifted(applied: Progr
     assert _machine(found, SECOND).chain == ()
     assert reports.summary(found).endswith("; 1 host not in agreement with the switch")
     # As drift of the host it is told as that, and once.
-    drifted = report.collect(_again(applied, observations).cluster)
+    drifted = collected(_again(applied, observations).cluster)
     assert reports.summary(drifted) == "drift: 1 fact on 1 of 2 hosts"
+
+
+def test_each_machine_is_looked_at_once_however_much_is_told_of_it(
+    applied: Program, told: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    for kind in ("HostSide", "SwitchSide"):
+        make = getattr(fabric.fabric, kind)
+
+        def noted(make: Any = make, **values: Any) -> Any:
+            seen.append(values["name"])
+            return make(**values)
+
+        monkeypatch.setattr(fabric.fabric, kind, noted)
+    report.tell(_again(applied, _in_sync(applied)).cluster)
+    assert sorted(seen) == [HEAD, SECOND, SWITCH]
+    assert (
+        "info",
+        f"fabric {SWITCH}: 2 of 2 hosts agree with it on the lossless chain; "
+        "cables: 2 unknown (no frame was seen lately)",
+    ) in told
 
 
 def test_hosts_and_switch_without_our_settings_need_not_agree_yet(
@@ -284,7 +305,7 @@ def test_a_preview_exports_what_it_found_and_an_up_what_it_left(applied: Program
         HEAD: _with(_in_sync(applied)[HEAD], QOS, pfc="x"),
         SECOND: HostObservation(SECOND, "unreachable", "no answer"),
     }
-    found = report.collect(_again(applied, observations).cluster)
+    found = collected(_again(applied, observations).cluster)
     dead = {SECOND: {"state": "unreachable", "reason": "no answer"}}
     pfc = {"found": "x", "wanted": "0,0,0,1,0,0,0,0"}
     done: pulumi.Output[int] = pulumi.Output.from_input(1)

@@ -12,7 +12,7 @@ import pulumi
 import pytest
 from pydantic import SecretStr
 
-from components import observation, report
+from components import observation
 from components.cluster import metal
 from components.observation import observe
 from facts import report as reports
@@ -24,7 +24,7 @@ from onyx.wanted import Access, Wanted
 from settings import flat
 from settings.models import Access as KeyAccess
 from settings.models import Stack
-from tests.components.harness import Program, World, machines, racks_stack
+from tests.components.harness import Program, World, collected, machines, racks_stack
 from tests.components.test_drift_plan import _changed, _in_sync
 
 LEFT, RIGHT = "swx-rack-1", "swx-rack-2"
@@ -84,7 +84,7 @@ def test_switches_wait_for_nothing_and_the_training_for_all(applied: Program) ->
 def test_in_sync_changes_nothing(applied: Program) -> None:
     again = _again(applied)
     assert _changed(applied, again) == set()
-    found = report.collect(again.cluster)
+    found = collected(again.cluster)
     assert reports.is_quiet(found)
     assert reports.summary(found) == "drift: none on 4 hosts and 2 switches"
     assert [one.name for one in found.machines if one.kind == "switch"] == [LEFT, RIGHT]
@@ -94,7 +94,7 @@ def test_the_drift_of_one_is_not_told_of_the_other(applied: Program) -> None:
     again = _again(applied, switches_found=_found(applied, right={"trust": "1/31=L2 1/1=L3"}))
     assert _changed(applied, again) == {STEPS[RIGHT]}
     assert "drift_trust" in again.stdin(STEPS[RIGHT])
-    found = report.collect(again.cluster)
+    found = collected(again.cluster)
     assert reports.summary(found) == "drift: 1 fact on 1 of 2 switches"
     assert _machine(found, LEFT).drift == {}
     assert list(_machine(found, RIGHT).drift) == ["switch_qos.roce.trust"]
@@ -108,7 +108,7 @@ def test_an_unreachable_switch_does_not_freeze_the_other(applied: Program) -> No
     assert _changed(applied, again) == {STEPS[LEFT]}
     assert again.by_name[STEPS[LEFT]].ignore_changes == ()
     assert "stdin" in again.by_name[STEPS[RIGHT]].ignore_changes
-    found = report.collect(again.cluster)
+    found = collected(again.cluster)
     assert [_machine(found, name).state for name in (LEFT, RIGHT)] == ["reachable", "unreachable"]
     assert reports.summary(found) == (
         "drift: 1 fact on 1 of 2 switches; swx-rack-2 unreachable (no answer within 20 s)"
@@ -152,14 +152,14 @@ def test_a_chain_is_judged_at_the_hosts_own_switch(applied: Program) -> None:
     inputs[key] = {**inputs[key], "stdin": lossy}
     checkpoint = dataclasses.replace(applied.checkpoint(), inputs=inputs)
     found = _found(applied, right={"pool_type": "lossy"})
-    told = report.collect(_again(applied, checkpoint=checkpoint, switches_found=found).cluster)
+    told = collected(_again(applied, checkpoint=checkpoint, switches_found=found).cluster)
     assert [bool(_machine(told, host).chain) for host in HOSTS] == [False, False, True, True]
     assert (
         _machine(told, HOSTS[2]).chain[0].startswith(f"fabric: {HOSTS[2]} and {RIGHT}: the switch has pool")
     )
     # Drift of the other switch says nothing of these two.
     both = _found(applied, left={"trust": "L2"}, right={"pool_type": "lossy"})
-    told = report.collect(_again(applied, checkpoint=checkpoint, switches_found=both).cluster)
+    told = collected(_again(applied, checkpoint=checkpoint, switches_found=both).cluster)
     assert [bool(_machine(told, host).chain) for host in HOSTS] == [False, False, True, True]
 
 
@@ -169,7 +169,7 @@ def test_a_host_on_the_other_switch_is_named_with_both(applied: Program) -> None
     switches = {
         name: dataclasses.replace(one, neighbours=neighbours[name]) for name, one in cluster.switches.items()
     }
-    found = report.collect(dataclasses.replace(cluster, switches=switches))
+    found = collected(dataclasses.replace(cluster, switches=switches))
     assert [_machine(found, host).cabling for host in HOSTS] == [
         None,
         None,
