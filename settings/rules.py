@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 from typing import Any
 
+from settings.cuda import CUDA_RULES
 from settings.dataset_rules import DATASET_RULES
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import OLDEST_DRIVER, Gpu, GpuDriver
@@ -189,6 +190,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("hosts",), _container_subnet_size),
     *SWITCH_RULES,
     *IMAGE_RULES,
+    *CUDA_RULES,
     *REGISTRY_RULES,
     (("hosts", "network"), _addresses_in_subnet),
     *TRAINING_RULES,

@@ -32,17 +32,17 @@ def test_the_guides_host_comes_in_the_guides_order(metal: Program) -> None:
 def test_the_guides_host_is_checked_for_what_it_gets(metal: Program) -> None:
     preflight = flat.parse(metal.stdin(f"{HOST}/gpu_host.preflight"))
     assert preflight["driver_releases"] == preflight["ofed_releases"] == "ubuntu16.04"
-    assert (preflight["driver"], preflight["gpus"], preflight["ofed"]) == ("390.12", "4", "mlnx_ofed")
+    assert (preflight["driver"], preflight["gpus"], preflight["ofed"]) == ("396.37", "4", "mlnx_ofed")
     assert preflight["space_mb"] == "10000"
 
 
 def test_the_guides_driver_is_the_local_packages(metal: Program) -> None:
     driver = flat.parse(metal.stdin(f"{HOST}/gpu_host.driver"))
-    assert (driver["source"], driver["version"], driver["gpus"]) == ("local-repo", "390.12", "4")
-    assert driver["package"].endswith("nvidia-driver-local-repo-ubuntu1604-390.12_1.0-1_amd64.deb")
+    assert (driver["source"], driver["version"], driver["gpus"]) == ("local-repo", "396.37", "4")
+    assert driver["package"].endswith("nvidia-driver-local-repo-ubuntu1604-396.37_1.0-1_amd64.deb")
     assert (driver["repository"], driver["model"], driver["compute_capability"]) == ("none", "any", "3.0")
     nouveau = flat.parse(metal.stdin(f"{HOST}/gpu_host.nouveau"))
-    assert (nouveau["driver"], nouveau["leftovers"]) == ("390.12", "none")
+    assert (nouveau["driver"], nouveau["leftovers"]) == ("396.37", "none")
     assert nouveau["tools"] == "build-essential dkms linux-headers"
 
 
