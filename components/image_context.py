@@ -15,7 +15,9 @@ TEMPLATES = "templates/caffe2_image"
 DEBIAN_BASE = "rocestack/bullseye"
 # What is in every flavour: place in the build's context → path in the checkout.
 _COMMON = {
+    "check_dataset.py": f"{TEMPLATES}/check_dataset.py",
     "check_image.py": f"{TEMPLATES}/check_image.py",
+    "dataset": f"{TEMPLATES}/dataset",
     "preload": f"{TEMPLATES}/preload",
     "shard.sh": "templates/training_job/shard.sh",
 }

@@ -44,8 +44,8 @@ class Dataset(Section):
 
     `train` holds one tarball a class, `val` the validation images, `lists` Caffe's `synsets.txt`,
     `train.txt` and `val.txt`. A lab brings its own archives. `resize` is the side of a stored image in
-    pixels, `workers` how many classes are unpacked at once. On `port` the head host hands out the data where
-    the others copy it.
+    pixels, `workers` how many classes are unpacked, and then pictures decoded, at once. On `port` the head
+    host hands out the data where the others copy it.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")] = "photographs"

@@ -3,10 +3,10 @@
 
 usage: rocestack-check FLAVOUR TEST_MODULE [TEST]
 
-The operators that the trainer needs, errors as Python errors, the tools, the preload library, and Caffe2's own
-operator test (for example caffe2.python.operator_test.relu_op_test). Exit status 1 and one line a fault on an error;
-else the last line on standard output is one JSON object of texts: what was found, "none" where there is no such thing.
-It runs under the Python of either flavour, 2.7 and 3.9.
+The operators that the trainer needs, errors as Python errors, the tools, the preload library, data made by the image's
+tool and read by Caffe2 (check_dataset.py), and Caffe2's own operator test (for example
+caffe2.python.operator_test.relu_op_test). Exit status 1 and one line a fault on an error; else the last line on
+standard output is one JSON object of texts: what was found, "none" where there is no such thing. It runs under the Python of either flavour, 2.7 and 3.9.
 """
 
 from __future__ import print_function
@@ -26,9 +26,9 @@ PRELOAD = "/usr/local/lib/rocestack/librocestack_verbs.so"
 PRELOAD_PREFIX = "rocestack-verbs: "
 OPERATORS = ("CreateCommonWorld", "Allreduce", "Broadcast", "RedisStoreHandlerCreate", "ImageInput")
 GLOO_OPERATORS = ("CreateCommonWorld", "Allreduce", "Broadcast")
-TOOLS = ("redis-server", "redis-cli", "rocestack-shard", "ibv_devinfo", "ib_write_bw")
-# What one flavour alone has: Debian's tools that make a dataset, and the thread settings that its BLAS needs.
-OWN_TOOLS = {"debian": ("convert_imageset", "compute_image_mean"), "source": ()}
+DATASET_CHECK = "/usr/local/lib/rocestack/check_dataset.py"
+TOOLS = ("redis-server", "redis-cli", "rocestack-shard", "rocestack-dataset", "ibv_devinfo", "ib_write_bw")
+# What one flavour alone has: the thread settings that its BLAS needs.
 ONE_THREAD = {"debian": ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "source": ()}
 VERBS_PACKAGES = ("libibverbs1", "ibverbs-providers", "libmlx5-1", "ibverbs-utils", "librdmacm1", "perftest")
 
@@ -76,7 +76,7 @@ def error_faults():
 
 def tool_faults(flavour):
     """Programs and files that are missing, and the thread settings."""
-    for name in TOOLS + OWN_TOOLS[flavour]:
+    for name in TOOLS:
         if not has_tool(name):
             yield "%s is not installed" % name
     if not os.path.exists(TRAINER):
@@ -110,6 +110,14 @@ def operator_test_faults(module, tests):
         yield "operator test %s failed:\n%s" % (module, report)
 
 
+def dataset_faults():
+    """Data of both encodings must be made here, and be read by Caffe2 as it was made."""
+    status, differences, report = run([sys.executable, DATASET_CHECK, "rocestack-dataset"])
+    if status != 0:
+        lines = differences.strip().splitlines() or report.strip().splitlines()[-10:]
+        yield "training data cannot be made and read:\n%s" % "\n".join(lines)
+
+
 def first_line(words):
     """Return the first line that a program prints, or "none" where it is not there or fails."""
     status, out, _ = run(words)
@@ -135,6 +143,7 @@ def found_here(module, tests):
     return {
         "caffe2_operators": str(len(workspace.RegisteredOperators())),
         "cuda": cuda_version(),
+        "dataset": "made and read, raw and jpeg",
         "gpu": first_line(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]),
         "ofed": first_line(["ofed_info", "-s"]).rstrip(":"),
         "operator_test": " ".join([module] + tests) + ": OK",
@@ -148,12 +157,12 @@ def found_here(module, tests):
 
 def main(arguments):
     """Print what was found, or each fault, and return the exit status."""
-    if len(arguments) < 2 or arguments[0] not in OWN_TOOLS:
+    if len(arguments) < 2 or arguments[0] not in ONE_THREAD:
         print("usage: rocestack-check debian|source TEST_MODULE [TEST]", file=sys.stderr)
         return 2
     flavour, module, tests = arguments[0], arguments[1], arguments[2:]
     faults = list(operator_faults()) + list(error_faults()) + list(tool_faults(flavour))
-    faults += list(preload_faults()) + list(operator_test_faults(module, tests))
+    faults += list(preload_faults()) + list(dataset_faults()) + list(operator_test_faults(module, tests))
     for fault in faults:
         print("rocestack-check: " + fault, file=sys.stderr)
     if not faults:

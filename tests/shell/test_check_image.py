@@ -23,6 +23,7 @@ ANSWERS = {
     "ofed_info": "MLNX_OFED_LINUX-4.2-1.2.0.0:\n",
     "redis-cli": "",
     "redis-server": "",
+    "rocestack-dataset": "",
     "rocestack-shard": "",
 }
 
@@ -66,6 +67,8 @@ def check(preload: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mod
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "PRELOAD", str(preload))
     monkeypatch.setattr(module, "TRAINER", str(tmp_path / "trainer.py"))
+    (tmp_path / "check_dataset.py").write_text("import sys\nassert sys.argv[1:] == ['rocestack-dataset']\n")
+    monkeypatch.setattr(module, "DATASET_CHECK", str(tmp_path / "check_dataset.py"))
     return module
 
 
@@ -106,7 +109,7 @@ def test_a_missing_operator_is_a_fault(
     assert said.out == ""
 
 
-@pytest.mark.parametrize("tool", ["redis-server", "ib_write_bw", "rocestack-shard"])
+@pytest.mark.parametrize("tool", ["redis-server", "ib_write_bw", "rocestack-shard", "rocestack-dataset"])
 def test_a_missing_tool_is_a_fault(
     check: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str
 ) -> None:
@@ -143,6 +146,19 @@ def test_an_operator_test_that_fails_is_a_fault(check: ModuleType) -> None:
     for module in ("bad_test", "no_such_test"):
         (fault,) = check.operator_test_faults(module, [])
         assert fault.startswith(f"operator test {module} failed:")
+
+
+def test_data_that_cannot_be_made_or_read_is_a_fault(check: ModuleType, tmp_path: Path) -> None:
+    assert list(check.dataset_faults()) == []
+    (tmp_path / "check_dataset.py").write_text("import sys\nsys.exit('no module named lmdb')\n")
+    assert list(check.dataset_faults()) == ["training data cannot be made and read:\nno module named lmdb"]
+    (tmp_path / "check_dataset.py").write_text(
+        "import sys\nprint('blue is red')\nsys.exit('Caffe2 says much')\n"
+    )
+    assert list(check.dataset_faults()) == ["training data cannot be made and read:\nblue is red"]
+    (tmp_path / "check_dataset.py").unlink()
+    (fault,) = check.dataset_faults()
+    assert "can't open file" in fault
 
 
 def test_a_store_that_takes_any_port_or_hides_its_error_is_a_fault(check: ModuleType) -> None:

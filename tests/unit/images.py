@@ -1,14 +1,13 @@
-"""A small set of labelled images in ImageNet's layout, and what stands for Caffe's tools."""
+"""A small set of labelled images in ImageNet's layout."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import lmdb
 from PIL import Image
 
 SYNSETS = ("n00000001", "n00000002", "n00000003")
@@ -80,54 +79,3 @@ def arguments(folder: Path, target: Path, **changed: str) -> list[str]:
     for name, value in {**options, **changed}.items():
         words += [f"--{name.replace('_', '-')}", value]
     return words
-
-
-def _field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        return bytes((number << 3, value))
-    return bytes((number << 3 | 2,)) + _varint(len(value)) + value
-
-
-def _varint(value: int) -> bytes:
-    parts = []
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes((*parts, value))
-
-
-def datum(content: bytes, label: int, *, encoded: bool) -> bytes:
-    """Return a record as Caffe writes it."""
-    shape = _field(1, 3) + _field(2, SIDE) + _field(3, SIDE)
-    return shape + _field(4, content) + _field(5, label) + (_field(7, 1) if encoded else b"")
-
-
-def caffe(calls: list[tuple[str, ...]]) -> Callable[..., list[str]]:
-    """Return what stands for running one of Caffe's tools: it does to the files what the tool does."""
-
-    def run_tool(log: str, *words: str) -> list[str]:
-        calls.append(words)
-        Path(log).write_text("")
-        if words[0] == "compute_image_mean":
-            Path(words[2]).write_bytes(b"mean of " + Path(words[1], "data.mdb").read_bytes()[:64])
-            return []
-        root, listing, target = words[-3:]
-        bad = []
-        Path(target).mkdir(mode=0o744)
-        with lmdb.open(target, map_size=1 << 24) as database, database.begin(write=True) as view:
-            for number, line in enumerate(Path(listing).read_text().splitlines()):
-                name, label = line.split()
-                try:
-                    with Image.open(root + name) as image:
-                        small = image.convert("RGB").resize((SIDE, SIDE))
-                except OSError:
-                    bad.append(root + name)
-                    continue
-                file = io.BytesIO()
-                small.save(file, "JPEG")
-                encoded = "--encoded" in words
-                content = file.getvalue() if encoded else small.tobytes()
-                view.put(f"{number:08d}_{name}".encode(), datum(content, int(label), encoded=encoded))
-        return bad
-
-    return run_tool

@@ -1,35 +1,23 @@
 """What a folder of training data holds: the records of its LMDBs, read whole and held against its manifest.
 
-Python 2.7, or 3.5 and later, as the images have it; lmdb, and PIL where images are stored as JPEG.
+Python 2.7, or 3.5 and later, as the images have it, with lmdb and PIL.
 """
 
 from __future__ import division, print_function, unicode_literals
 
-import errno
 import hashlib
 import io
 import os
 import struct
 from contextlib import closing
 
+import lmdb
+from dataset_archives import SETS
+from dataset_files import DatasetError, read_text
+from PIL import Image
+
 FORMAT = "2"
-SETS = ("train", "val")
 PAGE = 4096
-
-
-class DatasetError(Exception):
-    """What cannot be done, as one sentence for the person."""
-
-
-def read_text(path):
-    """Return a small text file's content, or None where there is none."""
-    try:
-        with io.open(path, encoding="utf-8") as file:
-            return file.read()
-    except IOError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return None
-        raise
 
 
 def check_whole(path):
@@ -84,8 +72,6 @@ def read_datum(record):
 def check_sample(fields):
     """Raise ValueError for a record whose picture cannot be had."""
     if fields.get(7):
-        from PIL import Image  # noqa: PLC0415  (raw records need none)
-
         with closing(io.BytesIO(fields[4])) as file:
             Image.open(file).load()
     elif len(fields[4]) != fields.get(1, 0) * fields.get(2, 0) * fields.get(3, 0) or not fields[4]:
@@ -97,8 +83,6 @@ def read_records(folder, labels):
 
     All records are parsed, and ever rarer ones (1, 2, 4, 8, ...) have their picture decoded.
     """
-    import lmdb  # noqa: PLC0415  (an image without it is told in main)
-
     check_whole(os.path.join(folder, "data.mdb"))
     digest, count = hashlib.sha256(), 0
     try:
