@@ -15,7 +15,17 @@ from multiprocessing.pool import ThreadPool
 
 import lmdb
 import numpy
-from dataset_files import DatasetError, in_folder, read_text, remove, say, write_bytes, write_text
+from dataset_files import (
+    DatasetError,
+    free_bytes,
+    in_folder,
+    read_text,
+    remove,
+    say,
+    size,
+    write_bytes,
+    write_text,
+)
 from PIL import Image
 
 # As many as are decoded side by side before they are written in their order: 200 MB of raw records at 256 pixels.
@@ -137,7 +147,10 @@ def write_records(options, target, tree, rows):
                 told(start, start + len(batch), len(rows))
             database.sync(True)
     except lmdb.Error as error:
-        raise DatasetError("%s cannot be written: %s" % (target, error))
+        # Of a full disk LMDB says "Input/output error".
+        raise DatasetError(
+            "%s cannot be written: %s; %s are free there" % (target, error, size(free_bytes(target)))
+        )
     finally:
         pool.terminate()
         pool.join()
