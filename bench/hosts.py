@@ -10,19 +10,17 @@ training). It prints a table, writes bench/results/hosts.md, and fails if 8 take
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import docker
 
+from bench import opening
 from lab.files import LabFiles
 from lab.image import connect, ensure_image
 from lab.progress import Reporter
@@ -92,14 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cpus", type=float, default=0.2, help="each node's part of the machine, in cores")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
-    if not os.environ.get("DOCKER_HOST"):
-        sys.stderr.write("bench: no DOCKER_HOST: run `. ./activate lab` first\n")
-        return 2
-    facts = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}; "
-        f"each node has {options.cpus:g} cores; the median of {options.rounds} rounds; load average before "
-        f"the run {os.getloadavg()[0]:.1f}."
-    )
+    if not opening.has_engine():
+        return opening.USAGE
+    facts = opening.machine(f"cores, of which each node has {options.cpus:g}", options.rounds)
     client = connect(timeout_s=300)
     image = ensure_image(client, LabFiles(), Reporter("bench"), sweep=False)
     found: dict[int, list[tuple[Run, int]]] = {count: [] for count in options.hosts}
