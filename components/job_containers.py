@@ -65,7 +65,11 @@ def redis_container(stack: Stack) -> dict[str, Any]:
 
 
 def shard_container(stack: Stack, index: int, run: str) -> dict[str, Any]:
-    """Return one shard of a run: it reads the data, writes to a volume of its own, and never starts again."""
+    """Return one shard of a run: it reads the data, writes to a volume of its own, and never starts again.
+
+    It is made here and started by `python -m training wait`, all at once: where one cannot be made, none of
+    the others waits for it.
+    """
     training = stack.training
     _, gpu = stack.shards[index]
     made = {
@@ -82,6 +86,7 @@ def shard_container(stack: Stack, index: int, run: str) -> dict[str, Any]:
         ],
         "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=64m"},  # noqa: S108  (the container's own)
         "must_run": False,
+        "start": False,
         "restart": "no",
         **_confined(training.log_megabytes),
         **_rights(training),

@@ -12,7 +12,7 @@ from settings import flat
 _DEADLINE_S = 60.0
 
 
-def makes_way(context: HostContext, name: str, stack_name: str) -> pulumi.ResourceHookBinding:
+def makes_way(context: HostContext, name: str, stack_name: str) -> pulumi.ResourceHook:
     """Return the hook that removes a container of that name and stack, right before ours is made.
 
     The engine deletes what it made itself, by its id, and knows nothing of another one with that name. The
@@ -30,4 +30,4 @@ def makes_way(context: HostContext, name: str, stack_name: str) -> pulumi.Resour
         if done.status != 0:
             raise pulumi.RunError(done.stderr.strip().removeprefix("rocestack: "))
 
-    return pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(f"{host}-{name}-clear", clear)])
+    return pulumi.ResourceHook(f"{host}-{name}-clear", clear)

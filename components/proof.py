@@ -14,6 +14,7 @@ from components.caffe2_image import Caffe2Image
 from components.context import Cluster
 from components.job_containers import shard_name
 from facts import proof
+from facts.checkpoint import CheckpointError, unreadable
 from facts.evidence import EvidenceError
 from facts.report import write_whole
 from settings import flat
@@ -21,6 +22,8 @@ from settings.models import Stack
 
 _EVIDENCE = "evidence"
 _VERIFY_DEADLINE_S = "3600"
+_COMMAND = "command:local:Command"
+VERIFY, WAIT = "training_job.verify", "training_job.wait"
 
 
 def report_path(stack_name: str) -> Path:
@@ -61,7 +64,11 @@ def verify(
     parent: pulumi.Resource,
     after: Sequence[pulumi.Resource],
 ) -> local.Command:
-    """Return the step before the shards: bandwidth between hosts, and each host's counters (once a run)."""
+    """Return the step before the shards: bandwidth between hosts, and each host's counters.
+
+    It is there once a run. Of a run that was measured the recorded settings stay, whatever the stack says
+    now: counters of before the run cannot be read after it (docs/decisions/0045).
+    """
     stack = cluster.stack
     lines = job_lines(cluster, run_id) | {
         # The measurement's own: another deadline of the job is no reason to measure again.
@@ -74,15 +81,55 @@ def verify(
     }
     for index, (host, _) in enumerate(stack.shards):
         lines[f"shard_{index}_data_address"] = str(host.data_address)
+    measured = recorded_lines(cluster, VERIFY, run_id)
+    stdin: pulumi.Input[str] = image.image_id.apply(lambda text: flat.render({**lines, "image": text}))
+    if measured is not None:
+        stdin = flat.render(measured)
+        later = [name for name in _MEASUREMENT if measured.get(name) != lines[name]]
+        if later:
+            pulumi.log.info(
+                f"rocestack:validation {', '.join(later)}: this run was measured with what was set before; "
+                "the change counts from the next run on (`make train RUN=NAME`).",
+                parent,
+            )
     return local.Command(
-        "training_job.verify",
+        VERIFY,
         create="python -m training verify",
         update="python -m training verify",
-        stdin=image.image_id.apply(lambda image_id: flat.render({**lines, "image": image_id})),
+        stdin=stdin,
         add_previous_output_in_env=False,
         logging=local.Logging.STDERR,
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[*after]),
     )
+
+
+_MEASUREMENT = ("minimum_percent", "pairs", "port", "seconds")
+
+
+def recorded_lines(cluster: Cluster, step: str, run_id: str) -> dict[str, str] | None:
+    """Return what a step of this very run was applied with, or None where it was not.
+
+    Raises facts.checkpoint.CheckpointError for a record that is not of our making.
+    """
+    text = cluster.checkpoint.text(_COMMAND, step, "stdin")
+    try:
+        lines = flat.parse(text or "")
+    except ValueError as error:
+        raise CheckpointError(unreadable(step, str(error))) from None
+    return lines if lines.get("run_id") == run_id else None
+
+
+def wait_lines(cluster: Cluster, run_id: str) -> dict[str, str]:
+    """Return the settings of the step that starts the shards and, where the stack says so, waits for them.
+
+    A run that was waited for has ended well, so another deadline, or none, is nothing to wait again for.
+    """
+    training = cluster.stack.training
+    lines = job_lines(cluster, run_id) | {"wait": str(training.wait).lower()}
+    ended = recorded_lines(cluster, WAIT, run_id)
+    if ended is not None and ended.get("wait", "true") == "true":
+        lines |= {"deadline_seconds": ended["deadline_seconds"], "wait": "true"}
+    return lines
 
 
 def read_json(text: str) -> dict[str, Any]:
@@ -153,7 +200,9 @@ def _keep(stack_name: str, proved: Mapping[str, Any]) -> None:
         pulumi.log.warn(f"The training's report could not be written to {path}: {error.strerror}.")
     if proved["problems"]:
         raise pulumi.RunError(
-            "The training ended, but it does not prove what the stack asks for:\n"
+            f"The training {proved['run']} (run {proved['run_id']}) ended, but it does not prove what the "
+            "stack asks for:\n"
             + "\n".join(f"  {one}" for one in proved["problems"])
-            + "\nHint: mend that and start another run with `make train RUN=NAME`."
+            + f"\nAll else is applied; {path} has the whole proof. Each `up` says so until another run is.\n"
+            "Hint: mend that, then start another run: make train RUN=NAME"
         )

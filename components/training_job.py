@@ -15,10 +15,11 @@ from components.dataset import Dataset
 from components.image_distribution import PULL_STEP
 from components.job_containers import REDIS, redis_container, shard_container, shard_name
 from components.made_anew import makes_way
-from components.proof import job_lines, prove, read_json, verify, without_evidence
+from components.proof import WAIT, prove, read_json, verify, wait_lines, without_evidence
+from components.redis_failure import says_why
 from facts.checkpoint import CONTAINER
 from facts.containers import differing, image_config
-from facts.job import ContainerState, JobPlan, plan_containers, run_id
+from facts.job import ContainerState, JobPlan, plan_containers, plan_run
 from facts.observe import HostObservation
 from settings import flat
 from settings.models import Host, Stack
@@ -50,11 +51,9 @@ class TrainingJob(pulumi.ComponentResource):
         self.dataset = Dataset(cluster, image.pulled, image.image_id, self)
         engines = {name: self._engine(context, image.pulled[name]) for name, context in cluster.hosts.items()}
         redis = self._redis(engines[stack.head.name])
-        plan = self._plan(
-            "training_job.shards",
-            {shard_name(index): host for index, (host, _) in enumerate(stack.shards)},
-        )
-        run = run_id(self._identity(), plan.generation)
+        placed = {shard_name(index): host for index, (host, _) in enumerate(stack.shards)}
+        plan = self._plan("training_job.shards", placed)
+        plan, run = plan_run(self._identity(), self._recorded(placed), plan)
         # All hosts' datasets: a shard without the others would only wait for them.
         ready = [*after, redis, *self.dataset.ready]
         verified = verify(cluster, image, run, parent=self, after=ready)
@@ -68,11 +67,10 @@ class TrainingJob(pulumi.ComponentResource):
             )
             for index, (host, _) in enumerate(stack.shards)
         ]
-        started: pulumi.Output[dict[str, Any]] = pulumi.Output.from_input({"run_id": run, "state": "started"})
-        self.figures = self.proof = started
-        if stack.training.wait:
-            waited = self._wait(run, shards)
-            self.figures = waited.stdout.apply(lambda text: without_evidence(read_json(text)))
+        lines = wait_lines(cluster, run)
+        waited = self._wait(lines, shards)
+        self.figures = self.proof = waited.stdout.apply(lambda text: without_evidence(read_json(text)))
+        if lines["wait"] == "true":
             self.proof = prove(cluster, image, self.dataset.summary, verified, waited)
         self.register_outputs({"run_id": run, "figures": self.figures})
 
@@ -110,7 +108,7 @@ class TrainingJob(pulumi.ComponentResource):
     def _plan(self, step: str, placed: Mapping[str, Host], *, healthy: str | None = None) -> JobPlan:
         """Return the next generation of the containers in `placed` and report their drift."""
         cluster = self._cluster
-        recorded = {name: cluster.checkpoint.labels(f"{host.name}/{name}") for name, host in placed.items()}
+        recorded = self._recorded(placed)
         found: dict[str, ContainerState | None] = {}
         for name, host in placed.items():
             observation = cluster.hosts[host.name].observation
@@ -131,6 +129,11 @@ class TrainingJob(pulumi.ComponentResource):
         cluster.drift.extend(plan.drift)
         return plan
 
+    def _recorded(self, placed: Mapping[str, Host]) -> dict[str, Mapping[str, str] | None]:
+        """Return the recorded labels of each container, None for one that was never made."""
+        labels = self._cluster.checkpoint.labels
+        return {name: labels(f"{host.name}/{name}") for name, host in placed.items()}
+
     def _labels(self, plan: JobPlan, **more: str) -> list[docker.ContainerLabelArgs]:
         labels = {
             "rocestack.stack": self._cluster.stack_name,
@@ -148,10 +151,15 @@ class TrainingJob(pulumi.ComponentResource):
         name: str,
         drifted: bool,
         after: list[pulumi.Resource],
+        *,
+        on_error: Sequence[pulumi.ErrorHook] = (),
     ) -> pulumi.ResourceOptions:
         cluster = self._cluster
         recorded = cluster.checkpoint.labels(f"{context.host.name}/{name}") is not None
         there = context.observation is not None and name in context.observation.containers
+        hooks = pulumi.ResourceHookBinding(on_error=[*on_error])
+        if there and (drifted or not recorded):
+            hooks.before_create = [makes_way(context, name, cluster.stack_name)]
         return pulumi.ResourceOptions(
             parent=self,
             provider=engine,
@@ -159,15 +167,14 @@ class TrainingJob(pulumi.ComponentResource):
             delete_before_replace=True,
             deleted_with=context.node,
             ignore_changes=["*"] if context.unreachable and recorded else None,
-            hooks=makes_way(context, name, cluster.stack_name)
-            if there and (drifted or not recorded)
-            else None,
+            hooks=hooks,
         )
 
     def _redis(self, engine: docker.Provider) -> docker.Container:
         """Return the rendezvous on the head host: bound to the data address, nothing kept on disk."""
         stack = self._cluster.stack
         head = stack.head
+        context = self._cluster.hosts[head.name]
         name = f"{head.name}/{REDIS}"
         plan = self._plan("training_job.redis", {REDIS: head}, healthy="running")
         return docker.Container(
@@ -177,11 +184,12 @@ class TrainingJob(pulumi.ComponentResource):
             labels=self._labels(plan),
             **redis_container(stack),
             opts=self._container_options(
-                self._cluster.hosts[head.name],
+                context,
                 engine,
                 REDIS,
                 bool(plan.drift),
                 [*self._image.pulled.values()],
+                on_error=[says_why(context)],
             ),
         )
 
@@ -207,13 +215,13 @@ class TrainingJob(pulumi.ComponentResource):
             ),
         )
 
-    def _wait(self, run: str, shards: list[docker.Container]) -> local.Command:
-        """Return the step that ends once every shard has ended well; the first that fails stops all."""
+    def _wait(self, lines: Mapping[str, str], shards: list[docker.Container]) -> local.Command:
+        """Return the step that starts all shards and ends once each has ended well; a failure stops all."""
         return local.Command(
-            "training_job.wait",
+            WAIT,
             create="python -m training wait",
             update="python -m training wait",
-            stdin=flat.render(job_lines(self._cluster, run)),
+            stdin=flat.render(lines),
             add_previous_output_in_env=False,
             logging=local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*shards]),

@@ -76,6 +76,26 @@ def plan_containers(
     return JobPlan(generation + 1, f"{told} (repair {generation})", tuple(drift))
 
 
+def plan_run(
+    settings: Mapping[str, object], recorded: Mapping[str, Mapping[str, str] | None], plan: JobPlan
+) -> tuple[JobPlan, str]:
+    """Return the plan of the job's next run and the run's identity.
+
+    Another job than the recorded one gets the next generation, as drift does. So going back to settings that
+    ran before is a new run too: Redis never forgets an identity.
+    """
+    run = run_id(settings, plan.generation)
+    newest = max(
+        (labels for labels in recorded.values() if labels is not None),
+        key=lambda labels: int(labels.get("rocestack.generation", "1")),
+        default=None,
+    )
+    if newest is None or plan.drift or newest.get("rocestack.run_id") == run:
+        return plan, run
+    after = JobPlan(plan.generation + 1, note="")
+    return after, run_id(settings, after.generation)
+
+
 def _generation(name: str, labels: Mapping[str, str]) -> int:
     text = labels.get("rocestack.generation", "1")
     if not text.isdecimal():

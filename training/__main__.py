@@ -1,6 +1,7 @@
 """`python -m training verify | wait`: reads a job as flat lines, does its work, prints what it found as JSON.
 
-`verify` measures the network before a run, `wait` waits for the run's shards and reads their figures.
+`verify` measures the network before a run, `wait` starts the run's shards, waits for them and reads their
+figures; where the job says `wait: 'false'`, it starts them and no more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from settings import flat
 from training import verify
 from training.gather import GatherError, gather
+from training.launch import launch
 from training.remote import RemoteDocker
 from training.request import RequestError, WaitRequest, parse_request
 from training.verify import VerifyFailed
@@ -75,6 +77,9 @@ async def _wait(text: str) -> str:
     request = parse_request(text)
     hosts = _hosts(request)
     try:
+        await launch(request, hosts, _say)
+        if not request.waits:
+            return json.dumps({"run_id": request.run_id, "state": "started"}, indent=2)
         figures = json.loads(await wait_for_job(request, hosts, _say))
     finally:
         await _close(hosts)

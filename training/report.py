@@ -59,6 +59,12 @@ def main(arguments: Sequence[str]) -> int:
     path = Path(given.output or f".engine/training/{given.stack}.html")
     try:
         told = outputs(given.stack)
+        if told.get("training", {}).get("state") == "started":
+            raise StackError(
+                f"The last training of stack {given.stack} was only started (`wait: false`), so nobody has "
+                "read its figures. Hint: `make logs FOLLOW=1` shows it; `pulumi up` with `wait: true` in "
+                "`rocestack:training` waits for this very run."
+            )
         found, missing = asyncio.run(_courses(job(given.stack)))
         text = page.render(given.stack, load_file(Path(f"Pulumi.{given.stack}.yaml")), told, found, missing)
         write_whole(path, text)

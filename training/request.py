@@ -40,20 +40,22 @@ class Shard:
 
 @dataclass(frozen=True)
 class WaitRequest:
-    """A run and its shards. `deadline_s` counts from the start of the wait."""
+    """A run and its shards. `deadline_s` counts from the start of the wait; without `waits` there is none."""
 
     run_id: str
     transport: str
     interface: str
     deadline_s: float
     shards: tuple[Shard, ...]
+    waits: bool = True
 
 
 def parse_request(text: str) -> WaitRequest:
     """Return the request in `text`.
 
     Keys: run_id, transport, interface, deadline_seconds, shards (their number), and for each shard I from 0
-    shard_I_container, _host, _address, _port, _user, _host_key, _private_key_file. Other keys are ignored.
+    shard_I_container, _host, _address, _port, _user, _host_key, _private_key_file; wait may be left out.
+    Other keys are ignored.
     Raises RequestError with all faults at once.
     """
     try:
@@ -66,6 +68,7 @@ def parse_request(text: str) -> WaitRequest:
         interface=reader.text("interface"),
         deadline_s=float(reader.number("deadline_seconds")),
         shards=tuple(reader.shard(index) for index in range(reader.number("shards", most=1024))),
+        waits=reader.flag("wait", default=True),
     )
     if reader.faults:
         raise RequestError("; ".join(reader.faults))
@@ -84,6 +87,12 @@ class _Reader:
         if not value:
             self.faults.append(f"{key} is missing")
         return value
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._values.get(key, str(default).lower())
+        if value not in ("true", "false"):
+            self.faults.append(f"{key} must be true or false, found '{value}'")
+        return value == "true"
 
     def number(self, key: str, *, most: int | None = None) -> int:
         value = self.text(key)

@@ -31,14 +31,11 @@ def outputs(stack_name: str) -> dict[str, Any]:
 
 
 def job(stack_name: str) -> WaitRequest:
-    """Return the job of a stack as it was last waited for. Raises StackError."""
+    """Return the job of a stack as it was last started. Raises StackError."""
     try:
         text = checkpoint.read(stack_name).text(*_WAIT, "stdin")
         if text is None:
-            raise StackError(
-                f"Stack {stack_name} has no training that was waited for. Hint: run `pulumi up`, without "
-                "`wait: false` in `rocestack:training`."
-            )
+            raise StackError(f"Stack {stack_name} has no training that was started. Hint: run `pulumi up`.")
         return parse_request(text)
     except (checkpoint.CheckpointError, RequestError) as error:
         raise StackError(str(error)) from None

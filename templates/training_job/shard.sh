@@ -187,12 +187,20 @@ enter() {
   answer=$(redis EXPIRE "$1" 86400) || fail 91 "Redis at $redis_host:$redis_port went away: $answer"
 }
 
-# Wait until hash $1 has $2 fields; shards from $3 on are those that count. $4: what they failed to do.
+# Wait until hash $1 has $2 fields; shards from $3 on are those that count. $4: what they failed to do. A Redis that
+# is away or was started anew in the meantime has forgotten who came, so the rest of the wait would be for nothing.
 wait_for() {
-  local count
+  local count heard=$SECONDS
   pause_ms=100
   deadline=$((SECONDS + seconds))
   while count=$(redis HLEN "$1") || :; [[ $count != "$2" ]]; do
+    if [[ $count =~ ^[0-9]+$ ]]; then
+      heard=$SECONDS
+      [[ $(redis HEXISTS "$key" "$shard") != 0 ]] ||
+        fail 91 "Redis at $redis_host:$redis_port was started anew while the shards met, and forgot who had come"
+    elif ((SECONDS - heard >= 10)); then
+      fail 91 "Redis at $redis_host:$redis_port went away: $count"
+    fi
     pause && continue
     [[ $count =~ ^[0-9]+$ ]] || fail 91 "Redis at $redis_host:$redis_port went away: $count"
     fail 92 "only $count of $2 shards $4 within $seconds s, missing:$(missing_in "$1" "$3")"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from settings import flat
 from settings.docker import Docker, GpuRuntime
 from settings.models import Stack
 from settings.training import Device, Transport
@@ -103,16 +104,52 @@ def test_another_job_is_a_new_run_and_nothing_else(program: Program, training: d
     assert _run_of(after) != _run_of(program)
 
 
-def test_another_deadline_waits_for_the_same_run(program: Program) -> None:
-    after = Program(World(_stack(deadline_seconds=900), checkpoint=program.checkpoint()))
-    assert _changed(program, after) == {"training_job.wait"}
-    assert _run_of(after) == _run_of(program)
-
-
-def test_an_up_that_does_not_wait_has_no_wait(program: Program) -> None:
-    after = Program(World(_stack(wait=False), checkpoint=program.checkpoint()))
-    assert program.by_name.keys() - after.by_name.keys() == {"training_job.wait"}
+@pytest.mark.parametrize("training", [{"deadline_seconds": 900}, {"wait": False}])
+def test_a_run_that_was_waited_for_stays(program: Program, training: dict[str, Any]) -> None:
+    after = Program(World(_stack(**training), checkpoint=program.checkpoint()))
     assert _changed(program, after) == set()
+
+
+def test_an_up_that_does_not_wait_only_starts() -> None:
+    started = Program(World(_stack(wait=False)))
+    told = flat.parse(started.by_name["training_job.wait"].inputs["stdin"])
+    assert told["wait"] == "false"
+    # Waiting then is for the same run, and so is another deadline.
+    for training in ({"wait": True}, {"wait": True, "deadline_seconds": 900}):
+        after = Program(World(_stack(**training), checkpoint=started.checkpoint()))
+        assert _changed(started, after) == {"training_job.wait"}
+        assert _run_of(after) == _run_of(started)
+
+
+def test_going_back_is_another_run_too(program: Program) -> None:
+    second = Program(World(_stack(run="second"), checkpoint=program.checkpoint()))
+    back = Program(World(_stack(), checkpoint=second.checkpoint()))
+    again = Program(World(_stack(), checkpoint=back.checkpoint()))
+    # Redis remembers the first one for ever.
+    assert len({_run_of(one) for one in (program, second, back)}) == 3
+    assert _changed(back, again) == set()
+
+
+def _validated(**validation: Any) -> Stack:
+    stack = lab_stack()
+    return stack.model_copy(update={"validation": stack.validation.model_copy(update=validation)})
+
+
+@pytest.mark.parametrize("validation", [{"minimum_percent": 50.0}, {"seconds": 5}, {"port": 18516}])
+def test_another_measurement_counts_from_the_next_run_on(
+    program: Program, validation: dict[str, Any]
+) -> None:
+    stack = _validated(**validation)
+    assert _changed(program, Program(World(stack, checkpoint=program.checkpoint()))) == set()
+    next_run = stack.model_copy(update={"training": stack.training.model_copy(update={"run": "second"})})
+    told = Program(World(next_run, checkpoint=program.checkpoint())).by_name["training_job.verify"].inputs
+    (name, value), *_ = validation.items()
+    assert flat.parse(told["stdin"])[name] == f"{value:g}"
+
+
+def test_a_shard_is_started_by_the_wait_alone(program: Program) -> None:
+    # Where one cannot be made, the others must not wait for it.
+    assert all(program.by_name[name].inputs["start"] is False for name in SHARDS)
 
 
 def test_what_changes_a_container_changes_the_run(program: Program) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ REDIS = """() {
     HSETNX) echo "${REDIS_FIRST:-1}" ;;
     EXPIRE) echo 1 ;;
     HLEN) [[ $2 == *:gone ]] && echo "${REDIS_GONE:-1}" || echo "${REDIS_HERE:-2}" ;;
-    HEXISTS) [[ $3 == 0 ]] && echo 1 || echo 0 ;;
+    HEXISTS) [[ $3 == 0 ]] && echo "${REDIS_KNOWS_US:-1}" || echo 0 ;;
     HVALS) printf '%s\\n' ${REDIS_DATA:-same same} ;;
   esac
 }"""
@@ -115,6 +116,7 @@ def test_shards_that_met_start_their_trainer(folder: Path) -> None:
         ({"REDIS_FIRST": "NOPERM"}, 91, "Redis at 192.0.2.1:6379 refused to write: NOPERM"),
         ({"REDIS_HERE": "1"}, 92, "only 1 of 2 shards came within 0 s, missing: 1"),
         ({"REDIS_HERE": "Broken pipe"}, 91, "Redis at 192.0.2.1:6379 went away: Broken pipe"),
+        ({"REDIS_HERE": "0", "REDIS_KNOWS_US": "0"}, 91, "Redis at 192.0.2.1:6379 was started anew while"),
         ({"REDIS_GONE": "0"}, 92, "only 0 of 1 shards started within 0 s, missing: 1"),
         ({"REDIS_DATA": "same other"}, 94, "the shards hold different training data"),
         ({"ROCESTACK_BARRIER_SECONDS": "soon"}, 90, "'soon' is not a whole number"),
@@ -124,6 +126,15 @@ def test_shards_that_do_not_meet(folder: Path, env: dict[str, str], status: int,
     found, lines = _run(folder, **env)
     assert found == status
     assert lines[-1].startswith(f"error {status}: {says}")
+
+
+def test_a_redis_that_went_away_is_not_waited_for_to_the_end(folder: Path) -> None:
+    start = time.monotonic()
+    env = {"REDIS_HERE": "Connection refused", "ROCESTACK_BARRIER_SECONDS": "300"}
+    status, lines = _run(folder, **env)
+    assert status == 91
+    assert lines[-1] == "error 91: Redis at 192.0.2.1:6379 went away: Connection refused"
+    assert time.monotonic() - start < 30
 
 
 def _cut(path: Path) -> None:

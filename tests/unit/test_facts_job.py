@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facts.checkpoint import CheckpointError
-from facts.job import ContainerState, plan_containers, run_id
+from facts.job import ContainerState, JobPlan, plan_containers, plan_run, run_id
 
 LABELS = {"rocestack.generation": "2", "rocestack.run_id": "abc"}
 RECORDED = {"s0": LABELS, "s1": LABELS}
@@ -61,6 +61,39 @@ def test_a_run_is_known_by_its_settings_and_its_try() -> None:
     assert run_id({"a": 1, "b": 2}, 1) == run_id({"b": 2, "a": 1}, 1)
     assert run_id({"a": 1}, 1) != run_id({"a": 1}, 2)
     assert run_id({"a": 1}, 1) != run_id({"a": 2}, 1)
+
+
+JOB = {"batch_size": 16}
+
+
+def labels(generation: int, run: str) -> dict[str, str]:
+    return {"rocestack.generation": str(generation), "rocestack.run_id": run}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "drifts", "wanted"),
+    [
+        ({"s0": None}, False, 1),
+        ({"s0": labels(1, run_id(JOB, 1))}, False, 1),
+        # Another job, also one that is the first one's settings again, never has an identity of before.
+        ({"s0": labels(1, "other")}, False, 2),
+        ({"s0": labels(2, "other")}, False, 3),
+        # An `up` that ended half way: the run that it began goes on.
+        ({"s0": labels(3, run_id(JOB, 3)), "s1": labels(2, "other")}, False, 3),
+        # Drift made the generation grow already.
+        ({"s0": labels(1, "other")}, True, 2),
+    ],
+)
+def test_another_job_is_another_generation(
+    recorded: dict[str, dict[str, str] | None], drifts: bool, wanted: int
+) -> None:
+    gone = ContainerState("removed" if drifts else "exited 0", None)
+    known = {name: one["rocestack.generation"] for name, one in recorded.items() if one is not None}
+    found = {name: gone if drifts else ContainerState("exited 0", known[name]) for name in known}
+    before = plan_containers("t.s", recorded, found, dict.fromkeys(recorded, "h"))
+    plan, run = plan_run(JOB, recorded, before)
+    assert (plan.generation, run) == (wanted, run_id(JOB, wanted))
+    assert plan_run(JOB, {"s0": labels(wanted, run)}, JobPlan(wanted, ""))[1] == run
 
 
 @pytest.mark.parametrize("generation", ["", "two", "-1"])

@@ -44,6 +44,10 @@ def test_a_request() -> None:
     assert str(request.shards[1]) == "shard 1 on clx-mld-42"
 
 
+def test_a_job_that_is_only_started() -> None:
+    assert [parse_request(lines(wait=text)).waits for text in ("false", "true", None)] == [False, True, True]
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -54,6 +58,7 @@ def test_a_request() -> None:
         ({"shards": "two"}, "shards must be a whole number from 1 to 1024, found 'two'"),
         ({"shards": "3"}, "shard_2_host is missing"),
         ({"shard_1_port": "70000"}, "shard_1_port must be a whole number from 1 to 65535, found '70000'"),
+        ({"wait": "no"}, "wait must be true or false, found 'no'"),
         ({"deadline_seconds": "-1"}, "deadline_seconds must be a whole number above 0, found '-1'"),
         ({"shard_0_host_key": None}, "shard_0_host_key is missing"),
     ],
