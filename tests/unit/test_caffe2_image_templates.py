@@ -84,3 +84,13 @@ def test_apts_lists_go_in_the_layer_that_made_them(flavour: ImageFlavour) -> Non
     text = "\n".join(path.read_text() for path in (folder / "Dockerfile", *folder.glob("*.sh")))
     assert text.count("apt-get update") == len(re.findall(r"rm -rf /var/lib/apt/lists/\*", text))
     assert text.count("apt-get update") == text.count("apt-get clean")
+
+
+def test_every_python_package_of_the_source_image_is_pinned_once() -> None:
+    text = (TEMPLATES / "caffe2_image/source/requirements.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(lines) > 80
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9.-]+==[0-9][0-9a-z.]*", line)] == []
+    names = [line.partition("==")[0] for line in lines]
+    assert len(set(names)) == len(names)
+    assert {"lmdb", "numpy", "pillow"} < set(names)
