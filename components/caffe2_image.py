@@ -9,18 +9,15 @@ import json
 from collections.abc import Sequence
 
 import pulumi
-from pulumi_command import local
 
 from components.context import Cluster
-from components.host_step import local_step
-from components.image_context import ImagePlan, image_plan
-from components.image_distribution import OPERATOR, Built, distribute, last_line
-
-BUILD_STEP = "caffe2_image.build"
+from components.image_build import BUILD_STEP, build_on_host, build_on_operator, builder_of
+from components.image_context import image_plan
+from components.image_distribution import Built, distribute, last_line
 
 
 class Caffe2Image(pulumi.ComponentResource):
-    """The image: built on the operator's engine, then brought to all hosts (image_distribution.py).
+    """The image: built once on the stack's builder, then brought to all hosts (image_distribution.py).
 
     `image_id` (``sha256:…``) names the same content on every machine, and stays known while the registry is
     being repaired; so containers are declared with it, not with the registry's digest. `pulled` has the
@@ -32,38 +29,18 @@ class Caffe2Image(pulumi.ComponentResource):
         stack = cluster.stack
         repository = stack.image.repository
         super().__init__("rocestack:components:Caffe2Image", repository)
-        build = self._build(cluster, after)
+        plan, builder = image_plan(stack.image), builder_of(cluster)
+        self.tag = plan.tag()
+        if builder is None:
+            build = build_on_operator(cluster, plan, self, after)
+        else:
+            _, build = build_on_host(cluster, builder, plan, self, after)
         self.image_id = build.stdout.apply(last_line)
         self.checks = build.stdout.apply(found_in_image)
-        distributed = distribute(cluster, Built(repository, self.tag, self.image_id), self, after)
+        distributed = distribute(cluster, Built(repository, self.tag, self.image_id, builder), self, after)
         self.reference, self.pulled = distributed.reference, distributed.on_host
         self.digest = distributed.digest
         self.register_outputs({"reference": self.reference, "image_id": self.image_id, "checks": self.checks})
-
-    def _build(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> local.Command:
-        plan = image_plan(cluster.stack.image)
-        settings = _settings(plan)
-        self.tag = settings["tag"]
-        base = local_step(cluster, OPERATOR, "caffe2_image.base", plan.base, parent=self, depends_on=after)
-        return local_step(
-            cluster,
-            OPERATOR,
-            BUILD_STEP,
-            {**settings, "present": "yes"},
-            parent=self,
-            found=cluster.local_found.get(BUILD_STEP),
-            depends_on=[base],
-        )
-
-
-def _settings(plan: ImagePlan) -> dict[str, str]:
-    try:
-        return plan.settings()
-    except OSError as error:
-        raise pulumi.RunError(
-            f"The training image cannot be put together: {error.filename}: {error.strerror}. "
-            "Hint: compare the checkout with its commit: git status."
-        ) from None
 
 
 def found_in_image(text: str) -> dict[str, str]:

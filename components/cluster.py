@@ -9,10 +9,10 @@ from pathlib import Path
 import pulumi
 from pydantic import SecretStr
 
-from components.caffe2_image import BUILD_STEP
 from components.context import Cluster, HostContext, SwitchContext
 from components.gpu_host import preflight_settings
 from components.host_step import LOCAL, StepId, recorded_step
+from components.image_build import BUILD_STEP
 from components.image_distribution import OPERATOR
 from components.observation import Observations, SwitchAnswer, observe
 from components.operator_files import operator_file

@@ -23,15 +23,21 @@ OPERATOR = "operator"
 PUSH_STEP = "caffe2_image.push"
 PULL_STEP = "caffe2_image.pull"
 STREAM_STEP = "caffe2_image.stream"
+# What the host's own step is told where the image did not come from a registry.
+_NO_REGISTRY = {"digest": "none", "registry": "none", "registry_ca": "none", "size_mb": "0"}
 
 
 @dataclass(frozen=True)
 class Built:
-    """The image on the engine that built it: its name there, and its id (``sha256:…``)."""
+    """The image on the engine that built it: its name there, and its id (``sha256:…``).
+
+    `builder` is the host that built it, None for the operator's machine.
+    """
 
     repository: str
     tag: str
     image_id: pulumi.Output[str]
+    builder: HostContext | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,14 @@ class _Way:
             self.cluster,
             OPERATOR,
             PUSH_STEP,
-            {**self._image(), "registry": registry.push_address, "socket": "none"},
+            # A host reaches the registry as all hosts do.
+            {
+                **self._image(),
+                "registry": registry.push_address if self.built.builder is None else registry.address,
+                "socket": "none",
+            },
             parent=self.parent,
+            works_on=self.built.builder,
         )
         return self._pulled(_Source(registry.address, push.stdout))
 
@@ -102,31 +114,37 @@ class _Way:
                 "content": "kept",
             },
             parent=self.parent,
-            found=_found(head, REGISTRY_STEP, "content"),
+            found=found_on(head, REGISTRY_STEP, "content"),
             generation=head.node_generation,
             depends_on=[registry.ready],
+            works_on=self.built.builder,
         )
         return self._pulled(_Source(registry.address, push.stdout, registry.certificate))
 
     def streamed(self) -> Distributed:
-        """Send the image to each host over SSH, all at once; the host's own step then keeps it on record."""
+        """Send the image to each host over SSH, all at once; the host's own step then keeps it on record.
+
+        The host that built it is sent nothing.
+        """
         # The same drift is one of the host's own step, and is told there.
         untold = dataclasses.replace(self.cluster, drift=[], unsettled=[])
-        wanted = {"digest": "none", "registry": "none", "registry_ca": "none", "size_mb": "0"}
         on_host: dict[str, pulumi.Resource] = {}
         for name, host in self.cluster.hosts.items():
+            if host is self.built.builder:
+                on_host[name] = self._present(host, _NO_REGISTRY)
+                continue
             sent = local_step(
                 untold,
                 name,
                 STREAM_STEP,
                 {**self._image(), **ssh_lines(host.access)},
                 parent=self.parent,
-                found=_found(host, PULL_STEP, "image_id"),
+                found=found_on(host, PULL_STEP, "image_id"),
                 generation=host.node_generation,
                 depends_on=self.after,
                 works_on=host,
             )
-            on_host[name] = self._present(host, wanted, [sent])
+            on_host[name] = self._present(host, _NO_REGISTRY, [sent])
         return Distributed(f"{self.built.repository}:{self.built.tag}", on_host)
 
     def _pulled(self, source: _Source) -> Distributed:
@@ -158,10 +176,18 @@ class _Way:
 
     def _image(self) -> dict[str, pulumi.Input[str]]:
         built = self.built
-        return {"image": built.repository, "image_id": built.image_id, "tag": built.tag}
+        image: dict[str, pulumi.Input[str]] = {
+            "image": built.repository,
+            "image_id": built.image_id,
+            "tag": built.tag,
+        }
+        if built.builder is None:
+            return image
+        login = ssh_lines(built.builder.access)
+        return {**image, **{f"builder_{key}": value for key, value in login.items()}}
 
 
-def _found(host: HostContext, step: str, key: str) -> dict[str, str] | None:
+def found_on(host: HostContext, step: str, key: str) -> dict[str, str] | None:
     """Return one fact of a host's step, under its own key, or None where nothing says it."""
     observation = host.observation
     if observation is None or observation.state != "reachable":

@@ -10,10 +10,10 @@ from typing import Any
 import pulumi
 
 from components import fabric
-from components.caffe2_image import BUILD_STEP
 from components.cluster import report
 from components.context import Cluster, HostContext, SwitchContext
 from components.host_step import LOCAL, REMOTE, StepId, recorded_step
+from components.image_build import BUILD_STEP
 from components.image_distribution import OPERATOR
 from components.observation import HOST_STEPS
 from components.preflight import new_hosts

@@ -47,6 +47,9 @@ _PERSON = "is for a person; `up` stops and says so"
 _CHECK = "a limit of the check before a host is first touched; what comes of it the later steps show"
 _LOGIN = "the way to the switch; a wrong one makes it unreachable"
 _WAY = "the way to the host; a wrong one ends `up` with an error"
+_SSH = ("host", "ssh_address", "ssh_port", "ssh_user", "ssh_host_key", "ssh_key")
+# The same of the host that built the image.
+_BUILDER = tuple(f"builder_{key}" for key in _SSH)
 _OPERATOR = "of the operator's machine; what it makes is seen where it is used"
 
 _REPOSITORY = {
@@ -231,7 +234,7 @@ _SETTINGS: Mapping[str, Step] = {
         {"image_id": Fact("by caffe2_image.pull, which looks for the image on the host")},
         {
             **dict.fromkeys(("image", "tag"), "part of the name under which image_id is looked for"),
-            **dict.fromkeys(("host", "ssh_address", "ssh_port", "ssh_user", "ssh_host_key", "ssh_key"), _WAY),
+            **dict.fromkeys((*_SSH, *_BUILDER), _WAY),
         },
     ),
     "training_job.dataset": Step(
@@ -257,10 +260,18 @@ _SETTINGS: Mapping[str, Step] = {
         {"address": Fact("`ss`: something listens there; the unit is enabled")},
         {"data_path": "part of the settings' file, compared whole"},
     ),
-    "caffe2_image.base": Step({}, dict.fromkeys(("base_image", "source", "suite"), _OPERATOR)),
+    "caffe2_image.base": Step(
+        {}, {**dict.fromkeys(("base_image", "source", "suite"), _OPERATOR), **dict.fromkeys(_SSH, _WAY)}
+    ),
     "caffe2_image.build": Step(
-        {"present": Fact("the operator's engine has the image of that name and tag")},
-        dict.fromkeys(
+        {
+            "present": Fact(
+                "the operator's engine has the image of that name and tag; on a host that builds, by "
+                "caffe2_image.pull, unless the head host's registry gives it back"
+            )
+        },
+        dict.fromkeys(_SSH, _WAY)
+        | dict.fromkeys(
             (
                 *("base", "context", "flavour", "image", "ofed_sha256", "ofed_source", "tag"),
                 *("test", "test_module", "arg_base_image", "arg_build_jobs", "arg_caffe2_commit"),
@@ -282,9 +293,7 @@ _SETTINGS: Mapping[str, Step] = {
                 ("image", "image_id", "registry", "tag"),
                 "what the hosts then have is seen by caffe2_image.pull",
             ),
-            **dict.fromkeys(
-                ("socket", "host", "ssh_address", "ssh_port", "ssh_user", "ssh_host_key", "ssh_key"), _WAY
-            ),
+            **dict.fromkeys(("socket", *_SSH, *_BUILDER), _WAY),
         },
     ),
     "switch_qos.roce": Step(

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from settings.artifact import Artifact
 from settings.registry import Distribution
-from settings.section import Section
+from settings.section import Name, Section
 
 # As `docker pull` takes it: name:tag.
 ImageReference = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]*:[A-Za-z0-9_.-]+$")]
@@ -51,16 +51,22 @@ class Caffe2Source(Section):
     build_jobs: Annotated[int, Field(ge=0, le=256)] = 0
 
 
+# The value of image.builder that names no host.
+OPERATOR = "operator"
+
+
 class Image(Section):
     """The training image, built once and the same on all hosts.
 
+    `builder` says whose Docker engine builds it: `operator`, or the name of one of the stack's hosts.
     `base` is what `source` builds on, by `base_digest` where that is given. `ofed` is the vendor's archive
-    (tgz) of MLNX_OFED for the base's distribution, a path or URL for the machine that builds: its user space
+    (tgz) of MLNX_OFED for the base's distribution, a path or URL for the operator's machine: its user space
     goes into the image. Without it the distribution's own does.
     """
 
     flavour: ImageFlavour = ImageFlavour.DEBIAN
     distribution: Distribution = Distribution.REGISTRY
+    builder: Name = OPERATOR
     base: ImageReference = "nvidia/cuda:9.2-cudnn7-devel-ubuntu16.04"
     base_digest: ImageDigest | None = None
     repository: Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$")] = "rocestack/caffe2"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from settings.image import Image, ImageFlavour
-from settings.models import Lab
+from settings.image import OPERATOR, Image, ImageFlavour
+from settings.models import Host, Lab
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
 
@@ -26,4 +26,14 @@ def _image_has_its_sources(image: Image, ofed: Ofed, lab: Lab | None) -> Iterabl
         )
 
 
-IMAGE_RULES = ((("image", "ofed", "lab"), _image_has_its_sources),)
+def _builder_is_a_host(image: Image, hosts: tuple[Host, ...]) -> Iterable[Problem]:
+    names = [host.name for host in hosts]
+    if image.builder not in (OPERATOR, *names):
+        allowed = ", ".join((OPERATOR, *names))
+        yield Problem("image.builder", image.builder, f"is none of the stack's hosts; allowed are {allowed}")
+
+
+IMAGE_RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
+    (("image", "ofed", "lab"), _image_has_its_sources),
+    (("image", "hosts"), _builder_is_a_host),
+)

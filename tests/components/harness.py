@@ -153,6 +153,11 @@ def streamed_stack() -> Stack:
     return stack.model_copy(update={"registry": None, "image": image})
 
 
+def built_on(stack: Stack, builder: str) -> Stack:
+    """Return a stack whose image is built on the host of that name."""
+    return stack.model_copy(update={"image": stack.image.model_copy(update={"builder": builder})})
+
+
 def racks_stack() -> Stack:
     """Return those settings with four hosts on two switches, both on ports 1/1 and 1/2 of theirs."""
     stack = lab_stack()

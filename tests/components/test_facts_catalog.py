@@ -16,6 +16,7 @@ from tests.components.harness import (
     ROOT,
     Program,
     World,
+    built_on,
     lab_stack,
     named_registry_stack,
     streamed_stack,
@@ -51,6 +52,8 @@ STACKS = {
     "reference": _reference,
     "named registry": named_registry_stack,
     "streamed": streamed_stack,
+    "built on the head": lambda: built_on(lab_stack(), "clx-mld-41"),
+    "built on a host": lambda: built_on(streamed_stack(), "clx-mld-42"),
 }
 
 

@@ -26,7 +26,7 @@ HEAD = "31.31.31.41:5000"
 PUSH = "operator/caffe2_image.push"
 
 
-def _in_sync(program: Program) -> dict[str, HostObservation]:
+def in_sync(program: Program) -> dict[str, HostObservation]:
     """Return what a look at hosts finds where each remote step is as it was applied."""
     facts: dict[str, dict[str, dict[str, str]]] = {}
     for name, one in program.by_name.items():
@@ -38,24 +38,24 @@ def _in_sync(program: Program) -> dict[str, HostObservation]:
     return {host: HostObservation(host=host, state="reachable", facts=found) for host, found in facts.items()}
 
 
-def _again(stack: Stack, applied: Program, observations: dict[str, HostObservation]) -> Program:
+def again(stack: Stack, applied: Program, observations: dict[str, HostObservation]) -> Program:
     return Program(World(stack, checkpoint=applied.checkpoint(), observations=observations))
 
 
-def _changed(applied: Program, again: Program) -> set[str]:
+def changed(applied: Program, now: Program) -> set[str]:
     return {
         name
-        for name, one in again.by_name.items()
+        for name, one in now.by_name.items()
         if one.type.startswith("command:") and "/" in name and one.inputs != applied.by_name[name].inputs
     }
 
 
-def _steps_drift(program: Program) -> list[str]:
+def steps_drift(program: Program) -> list[str]:
     """Return what drifted, without the containers, of which these observations say nothing."""
     return [str(one) for one in program.cluster.drift if not one.step.startswith("training_job.")]
 
 
-def _with_fact(
+def with_fact(
     observations: dict[str, HostObservation], host: str, step: str, **facts: str
 ) -> dict[str, HostObservation]:
     one = observations[host]
@@ -117,55 +117,55 @@ def test_each_host_is_sent_the_image_and_none_waits_for_another() -> None:
 def test_in_sync_nothing_changes(make: type) -> None:
     stack = make()
     applied = Program(World(stack))
-    again = _again(stack, applied, _in_sync(applied))
-    assert _changed(applied, again) == set()
-    assert _steps_drift(again) == []
+    now = again(stack, applied, in_sync(applied))
+    assert changed(applied, now) == set()
+    assert steps_drift(now) == []
 
 
 def test_a_stopped_registry_is_one_line_and_touches_no_pull() -> None:
     stack = lab_stack()
     applied = Program(World(stack))
-    found = _with_fact(_in_sync(applied), H41, "caffe2_image.registry", service="inactive")
-    again = _again(stack, applied, found)
-    assert _changed(applied, again) == {f"{H41}/caffe2_image.registry"}
-    assert _steps_drift(again) == [f"{H41} caffe2_image.registry.service: found 'inactive', wanted 'active'"]
+    found = with_fact(in_sync(applied), H41, "caffe2_image.registry", service="inactive")
+    now = again(stack, applied, found)
+    assert changed(applied, now) == {f"{H41}/caffe2_image.registry"}
+    assert steps_drift(now) == [f"{H41} caffe2_image.registry.service: found 'inactive', wanted 'active'"]
 
 
 def test_a_registry_that_lost_the_image_gets_it_again() -> None:
     stack = lab_stack()
     applied = Program(World(stack))
-    lost = _with_fact(_in_sync(applied), H41, "caffe2_image.registry", content="absent")
-    again = _again(stack, applied, lost)
-    assert _changed(applied, again) == {PUSH}
-    assert "drift_content: 'found absent, wanted kept (repair 1)'" in again.stdin(PUSH)
-    kept = _with_fact(_in_sync(applied), H41, "caffe2_image.registry", content="kept")
-    assert _changed(applied, _again(stack, applied, kept)) == set()
+    lost = with_fact(in_sync(applied), H41, "caffe2_image.registry", content="absent")
+    now = again(stack, applied, lost)
+    assert changed(applied, now) == {PUSH}
+    assert "drift_content: 'found absent, wanted kept (repair 1)'" in now.stdin(PUSH)
+    kept = with_fact(in_sync(applied), H41, "caffe2_image.registry", content="kept")
+    assert changed(applied, again(stack, applied, kept)) == set()
 
 
 def test_another_certificate_is_made_anew() -> None:
     stack = lab_stack()
     applied = Program(World(stack))
-    found = _with_fact(_in_sync(applied), H41, "caffe2_image.certificate", certificate="changed")
-    assert _changed(applied, _again(stack, applied, found)) == {f"{H41}/caffe2_image.certificate"}
+    found = with_fact(in_sync(applied), H41, "caffe2_image.certificate", certificate="changed")
+    assert changed(applied, again(stack, applied, found)) == {f"{H41}/caffe2_image.certificate"}
 
 
 def test_an_image_that_went_from_a_host_is_sent_to_it_alone_and_told_once() -> None:
     stack = streamed_stack()
     applied = Program(World(stack))
-    found = _with_fact(_in_sync(applied), H42, "caffe2_image.pull", image_id="removed")
-    again = _again(stack, applied, found)
-    assert _changed(applied, again) == {f"{H42}/caffe2_image.stream", f"{H42}/caffe2_image.pull"}
-    assert _steps_drift(again) == [f"{H42} caffe2_image.pull.image_id: found 'removed', wanted '{IMAGE_ID}'"]
+    found = with_fact(in_sync(applied), H42, "caffe2_image.pull", image_id="removed")
+    now = again(stack, applied, found)
+    assert changed(applied, now) == {f"{H42}/caffe2_image.stream", f"{H42}/caffe2_image.pull"}
+    assert steps_drift(now) == [f"{H42} caffe2_image.pull.image_id: found 'removed', wanted '{IMAGE_ID}'"]
 
 
 def test_an_unreachable_host_keeps_what_it_was_sent() -> None:
     stack = streamed_stack()
     applied = Program(World(stack))
-    found = _in_sync(applied)
+    found = in_sync(applied)
     found[H42] = HostObservation(host=H42, state="unreachable", reason="connection refused")
-    again = _again(stack, applied, found)
-    assert "stdin" in again.by_name[f"{H42}/caffe2_image.stream"].ignore_changes
-    assert again.by_name[f"{H41}/caffe2_image.stream"].ignore_changes == ()
+    now = again(stack, applied, found)
+    assert "stdin" in now.by_name[f"{H42}/caffe2_image.stream"].ignore_changes
+    assert now.by_name[f"{H41}/caffe2_image.stream"].ignore_changes == ()
 
 
 def test_no_key_travels_only_the_name_of_its_file() -> None:

@@ -32,12 +32,12 @@ class Engine:
     state: Path
     wanted: dict[str, str] = field(default_factory=dict)
 
-    def run(self, step: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    def run(self, step: str, kind: str = "apply", **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-c", render(f"caffe2_image/{step}.apply.sh.j2")],
+            ["bash", "-c", render(f"caffe2_image/{step}.{kind}.sh.j2")],
             input=flat.render({**self.wanted, **changes}),
             env={
-                **os.environ,
+                **{key: value for key, value in os.environ.items() if key != "DOCKER_HOST"},
                 "PATH": f"{Path(__file__).parent / 'engine'}:{os.environ['PATH']}",
                 "STATE": str(self.state),
                 "IMAGE_ID": IMAGE_ID,
@@ -169,3 +169,61 @@ def test_a_base_is_pulled_once(engine: Engine) -> None:
     for _ in range(2):
         assert _lines(engine.run("base", **base)) == [IMAGE_ID]
     assert [call for call in engine.calls if call.startswith("pull")] == ["pull -q nvidia/cuda:9.2"]
+
+
+HOST = {
+    "host": "clx-mld-41",
+    "ssh_address": "10.1.0.41",
+    "ssh_port": "22",
+    "ssh_user": "root",
+    "ssh_host_key": "ssh-ed25519 AAAA",
+    "ssh_key": "/nowhere/id",
+}
+
+
+def test_an_image_that_lost_its_name_gets_it_back(engine: Engine) -> None:
+    (engine.state / "nameless").touch()
+    done = engine.run("build")
+    assert done.returncode == 0, done.stderr
+    assert f"tag {IMAGE_ID} {NAME}" in engine.calls
+    assert not any(call.startswith("build") for call in engine.calls)
+
+
+def test_a_hosts_engine_builds_as_the_host_reaches_the_world(engine: Engine) -> None:
+    lines = _lines(engine.run("build", **HOST))
+    assert lines[-1] == IMAGE_ID
+    way = engine.calls[0]
+    assert way.startswith("ssh ") and "docker.sock:/var/run/docker.sock root@10.1.0.41" in way
+    assert "StrictHostKeyChecking=yes" in way
+    docker = [call for call in engine.calls if not call.startswith(("ssh ", "FROM "))]
+    assert [call for call in docker if not call.startswith("there: ")] == []
+    build = next(call for call in docker if call.startswith("there: build --build-arg"))
+    assert "--network host" in build and "--build-arg http_proxy" in build
+    run = next(call for call in docker if call.startswith("there: run "))
+    assert "--device /dev/infiniband/uverbs0" in run
+    assert engine.calls[-1].startswith("ssh -S ") and engine.calls[-1].endswith("-O exit x")
+
+
+def test_a_build_on_a_host_leaves_nothing_but_its_image(engine: Engine) -> None:
+    _lines(engine.run("build", **HOST))
+    dropped = [call.removeprefix("there: rmi ") for call in engine.calls if call.startswith("there: rmi ")]
+    old = ["rocestack/caffe2:old", "registry:5000/rocestack/caffe2:old"]
+    assert dropped == [f"--no-prune {NAME}-unchecked", "sha256:left", *old]
+    # On the operator's machine all of it is a cache.
+    before = len(engine.calls)
+    (engine.state / "names" / NAME.replace("/", "_")).unlink()
+    _lines(engine.run("build"))
+    dropped = [call for call in engine.calls[before:] if call.startswith("rmi ")]
+    assert dropped == [f"rmi --no-prune {NAME}-unchecked"]
+
+
+@pytest.mark.parametrize("step", ["base", "build"])
+def test_a_host_that_cannot_be_reached_is_one_clear_error(engine: Engine, step: str) -> None:
+    (engine.state / "no-way").touch()
+    base = {"base_image": "x", "source": "x", "suite": "none"}
+    done = engine.run(step, **HOST, **base)
+    assert done.returncode == 1
+    assert "no way to the Docker engine of clx-mld-41 (root@10.1.0.41): connect to host" in done.stderr
+    assert "ssh -p 22 -i /nowhere/id root@10.1.0.41" in done.stderr
+    assert not any("docker" not in call and call.startswith("build") for call in engine.calls)
+    assert not list(engine.state.glob("rocestack-*"))

@@ -8,7 +8,7 @@ import pytest
 
 from settings.image import Image
 from settings.image_rules import IMAGE_RULES
-from settings.models import Lab
+from settings.models import Host, Lab
 from settings.ofed import Ofed
 
 _ARCHIVE = {"source": "/share/MLNX_OFED.tgz", "sha256": "a" * 64}
@@ -17,7 +17,7 @@ _LAB = Lab.model_validate({"management_subnet": "10.1.0.0/24", "cable_subnet": "
 
 
 def _problems(image: dict[str, Any], ofed: Ofed, lab: Lab | None = None) -> list[str]:
-    ((_, rule),) = IMAGE_RULES
+    (_, rule), _ = IMAGE_RULES
     return [str(problem.path) for problem in rule(Image.model_validate(image), ofed, lab)]
 
 
@@ -49,3 +49,30 @@ def test_the_base_is_pulled_by_its_digest_where_there_is_one() -> None:
     assert image.base_reference == "mirror/cuda:9.2"
     pinned = image.model_copy(update={"base_digest": "sha256:" + "1" * 64})
     assert pinned.base_reference == "mirror/cuda@sha256:" + "1" * 64
+
+
+_HOSTS = tuple(
+    Host.model_validate(
+        {
+            "name": f"clx-mld-{number}",
+            "data_address": f"31.31.31.{number}",
+            "container_subnet": f"172.30.{number}.0/24",
+            "switch_port": f"1/{number}",
+        }
+    )
+    for number in (1, 2)
+)
+
+
+@pytest.mark.parametrize("builder", [None, "operator", "clx-mld-1", "clx-mld-2"])
+def test_the_operators_machine_or_a_host_of_the_stack_builds(builder: str | None) -> None:
+    _, (_, rule) = IMAGE_RULES
+    image = Image() if builder is None else Image.model_validate({"builder": builder})
+    assert list(rule(image, _HOSTS)) == []
+
+
+def test_another_builder_is_one_clear_error() -> None:
+    _, (_, rule) = IMAGE_RULES
+    (problem,) = rule(Image.model_validate({"builder": "clx-mld-3"}), _HOSTS)
+    assert (problem.path, problem.value) == ("image.builder", "clx-mld-3")
+    assert problem.message == ("is none of the stack's hosts; allowed are operator, clx-mld-1, clx-mld-2")
