@@ -37,14 +37,14 @@ class Dataset(pulumi.ComponentResource):
         self,
         cluster: Cluster,
         pulled: Mapping[str, pulumi.Resource],
-        image_id: pulumi.Input[str],
+        image_ids: Mapping[str, pulumi.Input[str]],
         parent: pulumi.Resource,
     ) -> None:
         stack = cluster.stack
         super().__init__(
             "rocestack:components:Dataset", stack.dataset.identity, opts=pulumi.ResourceOptions(parent=parent)
         )
-        self._cluster, self._pulled, self._image_id = cluster, pulled, image_id
+        self._cluster, self._pulled, self._image_ids = cluster, pulled, image_ids
         head = cluster.hosts[stack.head.name]
         others = [context for name, context in cluster.hosts.items() if name != head.host.name]
         made = self._data(head, "make")
@@ -59,7 +59,7 @@ class Dataset(pulumi.ComponentResource):
             self._cluster,
             context,
             STEP,
-            {**step_settings(self._cluster.stack, role), "image_id": self._image_id},
+            {**step_settings(self._cluster.stack, role), "image_id": self._image_ids[context.host.name]},
             parent=self,
             depends_on=[self._pulled[context.host.name], *after],
         )

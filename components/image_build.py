@@ -79,6 +79,22 @@ def build_on_host(
     return base, build
 
 
+def build_everywhere(
+    cluster: Cluster, plan: ImagePlan, parent: pulumi.Resource, after: Sequence[pulumi.Resource]
+) -> Mapping[str, local.Command]:
+    """Declare base and build on each host's engine, and return the builds by host.
+
+    The others' bases come after the head's: one that must be made from packages is made once, and then sent.
+    """
+    head = cluster.hosts[cluster.stack.head.name]
+    base, build = build_on_host(cluster, head, plan, parent, after)
+    return {head.host.name: build} | {
+        name: build_on_host(cluster, host, plan, parent, [*after, base])[1]
+        for name, host in cluster.hosts.items()
+        if host is not head
+    }
+
+
 def _present(cluster: Cluster, host: HostContext) -> Mapping[str, str] | None:
     """Say whether the image of a host that built it need not be built again.
 
@@ -90,6 +106,11 @@ def _present(cluster: Cluster, host: HostContext) -> Mapping[str, str] | None:
     head = cluster.hosts[cluster.stack.head.name]
     kept = found_on(head, REGISTRY_STEP, "content") == {"content": "kept"}
     return {"present": "no" if there["image_id"] == "removed" and not kept else "yes"}
+
+
+def plan_tag(plan: ImagePlan) -> str:
+    """Return the tag of the plan's image; a file that is not there ends the program with an error."""
+    return _settings(plan)["tag"]
 
 
 def _settings(plan: ImagePlan) -> dict[str, str]:

@@ -44,7 +44,7 @@ class Built:
 class Distributed:
     """The image's name for a person, the resource per host after which it is there, and its digest.
 
-    One that is sent without a registry has no such digest; its id is the same on every host.
+    Without a registry it has no such digest.
     """
 
     reference: str
@@ -61,6 +61,16 @@ def distribute(
         return way.streamed()
     named = named_registry(cluster.stack.registry)
     return way.from_the_head() if named is None else way.from_a_named(named)
+
+
+def built_everywhere(cluster: Cluster, built: Mapping[str, Built], parent: pulumi.Resource) -> Distributed:
+    """Declare the steps by which each host keeps the image on record that it built itself."""
+    on_host = {
+        name: _Way(cluster, one, parent, ()).kept_where_built(cluster.hosts[name])
+        for name, one in built.items()
+    }
+    reference = next(f"{one.repository}:{one.tag}" for one in built.values())
+    return Distributed(reference, on_host)
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,7 @@ class _Way:
         on_host: dict[str, pulumi.Resource] = {}
         for name, host in self.cluster.hosts.items():
             if host is self.built.builder:
-                on_host[name] = self._present(host, _NO_REGISTRY)
+                on_host[name] = self.kept_where_built(host)
                 continue
             sent = local_step(
                 untold,
@@ -146,6 +156,10 @@ class _Way:
             )
             on_host[name] = self._present(host, _NO_REGISTRY, [sent])
         return Distributed(f"{self.built.repository}:{self.built.tag}", on_host)
+
+    def kept_where_built(self, host: HostContext) -> pulumi.Resource:
+        """Have the host that built the image keep it on its record."""
+        return self._present(host, _NO_REGISTRY)
 
     def _pulled(self, source: _Source) -> Distributed:
         """Have every host pull by the digest that the push printed, before the image's size in MB."""

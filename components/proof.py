@@ -82,7 +82,7 @@ def verify(
     for index, (host, _) in enumerate(stack.shards):
         lines[f"shard_{index}_data_address"] = str(host.data_address)
     measured = recorded_lines(cluster, VERIFY, run_id)
-    stdin: pulumi.Input[str] = image.image_id.apply(lambda text: flat.render({**lines, "image": text}))
+    stdin: pulumi.Input[str] = image.anywhere.apply(lambda text: flat.render({**lines, "image": text}))
     if measured is not None:
         stdin = flat.render(measured)
         later = [name for name in _MEASUREMENT if measured.get(name) != lines[name]]
@@ -156,12 +156,7 @@ def prove(
     texts: pulumi.Output[Any] = pulumi.Output.all(
         verified=verified.stdout,
         waited=waited.stdout,
-        image={
-            "checks": image.checks,
-            "digest": image.digest,
-            "id": image.image_id,
-            "reference": image.reference,
-        },
+        image=image.told(),
         dataset=dataset,
     )
 

@@ -48,7 +48,7 @@ class TrainingJob(pulumi.ComponentResource):
         super().__init__("rocestack:components:TrainingJob", "resnet50")
         self._cluster = cluster
         self._image = image
-        self.dataset = Dataset(cluster, image.pulled, image.image_id, self)
+        self.dataset = Dataset(cluster, image.pulled, image.image_ids, self)
         engines = {name: self._engine(context, image.pulled[name]) for name, context in cluster.hosts.items()}
         redis = self._redis(engines[stack.head.name])
         placed = {shard_name(index): host for index, (host, _) in enumerate(stack.shards)}
@@ -180,7 +180,7 @@ class TrainingJob(pulumi.ComponentResource):
         return docker.Container(
             name,
             name=REDIS,
-            image=self._image.image_id,
+            image=self._image.image_ids[head.name],
             labels=self._labels(plan),
             **redis_container(stack),
             opts=self._container_options(
@@ -207,7 +207,7 @@ class TrainingJob(pulumi.ComponentResource):
         return docker.Container(
             f"{host.name}/{shard_name(index)}",
             name=shard_name(index),
-            image=self._image.image_id,
+            image=self._image.image_ids[host.name],
             labels=self._labels(plan, run_id=run),
             **shard_container(stack, index, run),
             opts=self._container_options(

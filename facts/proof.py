@@ -63,7 +63,11 @@ def build(
         "image": dict(wanted.image),
         "images_per_second": figures["images_per_second"],
         "interface": figures["interface"],
-        "problems": _other_data(wanted, read) + _problems(wanted, shards, hosts),
+        "problems": [
+            *_other_data(wanted, read),
+            *_other_images(wanted, shards),
+            *_problems(wanted, shards, hosts),
+        ],
         "rdma": "RDMA over ibverbs" if rdma else TCP,
         "run": wanted.run,
         "run_id": figures["run_id"],
@@ -171,6 +175,17 @@ def verbs_fields(lines: Sequence[str]) -> dict[str, str]:
     """Return the key=value words of the verbs library's last line, or nothing without such a line."""
     said = [line for line in lines if line.startswith(_VERBS)]
     return {key: value.strip("'") for key, value in _FIELD.findall(said[-1])} if said else {}
+
+
+def _other_images(wanted: Wanted, shards: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each shard that ran another image than its host was given."""
+    given = wanted.image.get("id")
+    found = []
+    for one in shards:
+        its = given.get(one["host"]) if isinstance(given, Mapping) else given
+        if its is not None and one["image_id"] not in (its, NOT_THERE):
+            found.append(f"Shard {one['shard']} on {one['host']} ran the image {one['image_id']}, not {its}.")
+    return found
 
 
 def _other_data(wanted: Wanted, read: Mapping[str, str] | str) -> list[str]:

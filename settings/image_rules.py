@@ -8,6 +8,7 @@ from settings.image import OPERATOR, Image, ImageFlavour
 from settings.models import Host, Lab
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
+from settings.registry import Distribution
 
 _OF_SOURCE = ("base", "base_digest", "caffe2", "ofed")
 
@@ -31,6 +32,12 @@ def _builder_is_a_host(image: Image, hosts: tuple[Host, ...]) -> Iterable[Proble
     if image.builder not in (OPERATOR, *names):
         allowed = ", ".join((OPERATOR, *names))
         yield Problem("image.builder", image.builder, f"is none of the stack's hosts; allowed are {allowed}")
+    elif image.distribution is Distribution.BUILD_EVERYWHERE and "builder" in image.model_fields_set:
+        yield Problem(
+            "image.builder",
+            image.builder,
+            "is of no use with image.distribution build-everywhere, where every host builds; leave it out",
+        )
 
 
 IMAGE_RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (

@@ -18,11 +18,13 @@ class Distribution(StrEnum):
     """How the image comes to the hosts.
 
     `registry` pushes it once, and every host pulls it by its digest. `stream` sends it over SSH to each host,
-    all at once, and needs no registry.
+    all at once, and needs no registry. `build-everywhere` has every host build it for itself, of the same
+    context: the images are alike by their content's hash, and not the same bytes.
     """
 
     REGISTRY = "registry"
     STREAM = "stream"
+    BUILD_EVERYWHERE = "build-everywhere"
 
 
 class RegistryServer(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,6 +52,13 @@ FIGURES = {
 VERIFIED = {"bandwidth": [], "hosts": {}, "run_id": "x"}
 
 
+def image_id_of(machine: str) -> str:
+    """Return the id of the image that a machine builds: on each it is another one."""
+    if machine == "operator":
+        return IMAGE_ID
+    return f"sha256:{hashlib.sha256(machine.encode()).hexdigest()}"
+
+
 @dataclass(frozen=True)
 class Registered:
     """One resource as the engine was told of it."""
@@ -71,7 +79,7 @@ class _Mocks(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = dict(args.inputs)
         if args.name.endswith("caffe2_image.build"):
-            outputs["stdout"] = f"{json.dumps(CHECKS)}\n{IMAGE_ID}\n"
+            outputs["stdout"] = f"{json.dumps(CHECKS)}\n{image_id_of(args.name.partition('/')[0])}\n"
         elif args.name.endswith("caffe2_image.push"):
             outputs["stdout"] = "sha256:" + "b" * 64 + " 512"
         elif args.name.endswith("caffe2_image.certificate"):
@@ -150,6 +158,13 @@ def streamed_stack() -> Stack:
     """Return the plain settings without a registry: the image is sent over SSH."""
     stack = lab_stack()
     image = stack.image.model_copy(update={"distribution": Distribution.STREAM})
+    return stack.model_copy(update={"registry": None, "image": image})
+
+
+def built_everywhere_stack() -> Stack:
+    """Return the plain settings with an image that every host builds for itself."""
+    stack = lab_stack()
+    image = stack.image.model_copy(update={"distribution": Distribution.BUILD_EVERYWHERE})
     return stack.model_copy(update={"registry": None, "image": image})
 
 
@@ -242,8 +257,10 @@ class Program:
         )
 
         @pulumi.runtime.test
-        def run() -> None:
-            declare(self.cluster)
+        def run() -> pulumi.Output[None]:
+            declared = declare(self.cluster)
+            # What the proof says of the image.
+            return declared.image.told().apply(self._keep_told)
 
         run()
         self.by_urn = monitor.registered
@@ -253,6 +270,9 @@ class Program:
             # The stack itself is registered by the first program of a process alone.
             if ":components:" not in one.type and one.type != "pulumi:pulumi:Stack"
         }
+
+    def _keep_told(self, told: dict[str, Any]) -> None:
+        self.image_told = told
 
     def stdin(self, name: str) -> str:
         """Return a step's stdin."""

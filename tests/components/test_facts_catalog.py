@@ -16,6 +16,7 @@ from tests.components.harness import (
     ROOT,
     Program,
     World,
+    built_everywhere_stack,
     built_on,
     lab_stack,
     named_registry_stack,
@@ -53,6 +54,7 @@ STACKS = {
     "named registry": named_registry_stack,
     "streamed": streamed_stack,
     "built on the head": lambda: built_on(lab_stack(), "clx-mld-41"),
+    "built everywhere": built_everywhere_stack,
     "built on a host": lambda: built_on(streamed_stack(), "clx-mld-42"),
 }
 

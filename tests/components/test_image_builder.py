@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from facts.observe import HostObservation
 from settings import flat
 from settings.models import Stack
 from tests.components.harness import (
-    IMAGE_ID,
+    CHECKS,
     Program,
     World,
+    built_everywhere_stack,
     built_on,
+    image_id_of,
     lab_stack,
     named_registry_stack,
     streamed_stack,
@@ -27,12 +31,14 @@ from tests.components.test_image_distribution import (
     with_fact,
 )
 
+ID41, ID42 = image_id_of(H41), image_id_of(H42)
 STEPS = ("caffe2_image.base", "caffe2_image.build")
 WAYS = {
     "named": lambda: built_on(named_registry_stack(), H42),
     "head": lambda: built_on(lab_stack(), H41),
     "beside the head": lambda: built_on(lab_stack(), H42),
     "stream": lambda: built_on(streamed_stack(), H42),
+    "everywhere": built_everywhere_stack,
 }
 
 
@@ -85,7 +91,7 @@ def test_without_a_registry_the_builder_sends_it_to_all_others() -> None:
     stream = flat.parse(program.stdin(f"{H41}/caffe2_image.stream"))
     assert (stream["host"], stream["builder_host"]) == (H41, H42)
     own = flat.parse(program.stdin(f"{H42}/caffe2_image.pull"))
-    assert (own["registry"], own["image_id"]) == ("none", IMAGE_ID)
+    assert (own["registry"], own["image_id"]) == ("none", ID42)
     assert f"{H42}/caffe2_image.build" in program.ancestors(f"{H42}/caffe2_image.pull")
 
 
@@ -106,12 +112,12 @@ def _gone_from(stack: Stack, host: str, **content: str) -> tuple[Program, Progra
     return applied, again(stack, applied, found)
 
 
-@pytest.mark.parametrize("way", ["named", "stream"])
+@pytest.mark.parametrize("way", ["named", "stream", "everywhere"])
 def test_an_image_that_went_from_its_builder_is_built_again_and_told_once(way: str) -> None:
     applied, now = _gone_from(WAYS[way](), H42)
     assert changed(applied, now) == {f"{H42}/caffe2_image.build", f"{H42}/caffe2_image.pull"}
     assert "drift_present: 'found no, wanted yes (repair 1)'" in now.stdin(f"{H42}/caffe2_image.build")
-    assert steps_drift(now) == [f"{H42} caffe2_image.pull.image_id: found 'removed', wanted '{IMAGE_ID}'"]
+    assert steps_drift(now) == [f"{H42} caffe2_image.pull.image_id: found 'removed', wanted '{ID42}'"]
 
 
 @pytest.mark.parametrize(("content", "built"), [("kept", False), ("absent", True)])
@@ -138,3 +144,55 @@ def test_an_unreachable_builder_keeps_what_it_built() -> None:
     assert changed(applied, now) == set()
     for step in STEPS:
         assert "stdin" in now.by_name[f"{H42}/{step}"].ignore_changes
+
+
+def test_every_host_builds_for_itself_and_nothing_travels() -> None:
+    program = Program(World(built_everywhere_stack()))
+    travels = ("operator/caffe2_image", ".push", ".stream", "caffe2_image.registry")
+    assert [name for name in program.by_name if any(one in name for one in travels)] == []
+    for host, image_id in ((H41, ID41), (H42, ID42)):
+        pull = flat.parse(program.stdin(f"{host}/caffe2_image.pull"))
+        assert (pull["registry"], pull["image_id"]) == ("none", image_id)
+        assert f"{host}/caffe2_image.build" in program.ancestors(f"{host}/caffe2_image.pull")
+    tags = {flat.parse(program.stdin(f"{host}/caffe2_image.build"))["tag"] for host in (H41, H42)}
+    assert len(tags) == 1
+    # A base that must be made is made for the head, then sent to the others; no build waits for another's.
+    before = program.ancestors(f"{H42}/caffe2_image.build")
+    assert f"{H41}/caffe2_image.base" in before
+    assert f"{H41}/caffe2_image.build" not in before
+
+
+def test_each_hosts_containers_and_data_are_of_its_own_image() -> None:
+    program = Program(World(built_everywhere_stack()))
+    for host, shard, image_id in ((H41, 0, ID41), (H42, 1, ID42)):
+        assert program.by_name[f"{host}/caffe2-shard-{shard}"].inputs["image"] == image_id
+        assert flat.parse(program.stdin(f"{host}/training_job.dataset"))["image_id"] == image_id
+    assert program.by_name[f"{H41}/redis"].inputs["image"] == ID41
+    # The look at the network runs the same name on both.
+    tag = flat.parse(program.stdin(f"{H41}/caffe2_image.build"))["tag"]
+    verify = flat.parse(str(program.by_name["training_job.verify"].inputs["stdin"]))
+    assert verify["image"] == f"rocestack/caffe2:{tag}"
+
+
+def test_an_image_that_went_from_one_of_them_is_built_there_alone() -> None:
+    applied, now = _gone_from(built_everywhere_stack(), H41)
+    assert changed(applied, now) == {f"{H41}/caffe2_image.build", f"{H41}/caffe2_image.pull"}
+
+
+@pytest.mark.parametrize(
+    ("make", "ids", "checks", "alike"),
+    [
+        (lab_stack, image_id_of("operator"), CHECKS, "the same bytes on every host"),
+        (
+            built_everywhere_stack,
+            {H41: ID41, H42: ID42},
+            {H41: CHECKS, H42: CHECKS},
+            "alike by the hash of what they were built from (the tag), each host's own bytes",
+        ),
+    ],
+)
+def test_the_proof_says_whether_the_images_are_the_same(
+    make: Callable[[], Stack], ids: object, checks: object, alike: str
+) -> None:
+    told = Program(World(make())).image_told
+    assert (told["id"], told["checks"], told["alike"]) == (ids, checks, alike)

@@ -42,7 +42,7 @@ def _ids(nodes: list[Node]) -> list[str]:
     return [node.run("docker images --no-trunc --quiet | sort -u").strip() for node in nodes]
 
 
-def _repaired(stack: MetalStack, *told: str) -> None:
+def repaired(stack: MetalStack, *told: str) -> None:
     said = stack.run("preview", "--diff", "--expect-no-changes", fails=True).text
     for one in told:
         assert said.count(f"drift: {one}") == 1, said
@@ -61,11 +61,11 @@ def test_the_image_comes_each_way_is_repaired_and_goes(
     assert stack.run("preview", "--expect-no-changes").status == 0
 
     nodes[0].run("systemctl stop rocestack-registry")
-    _repaired(stack, f"{FIRST} caffe2_image.registry.service: found 'inactive', wanted 'active'")
+    repaired(stack, f"{FIRST} caffe2_image.registry.service: found 'inactive', wanted 'active'")
     nodes[0].run("rm -r /var/lib/rocestack-registry/docker")
-    _repaired(stack, "operator caffe2_image.push.content: found 'absent', wanted 'kept'")
+    repaired(stack, "operator caffe2_image.push.content: found 'absent', wanted 'kept'")
     nodes[1].run(f"docker rmi --force {image_id}")
-    _repaired(stack, f"{SECOND} caffe2_image.pull.image_id: found 'removed'")
+    repaired(stack, f"{SECOND} caffe2_image.pull.image_id: found 'removed'")
 
     # Another way: what the first one needed goes, and nothing is pulled any more.
     stack.set_sections(_sections(plain, "stream"))
@@ -74,7 +74,7 @@ def test_the_image_comes_each_way_is_repaired_and_goes(
     assert _ids(nodes) == [image_id] * 2
     assert nodes[0].script("ls -d /var/lib/rocestack-registry /etc/rocestack/registry").stdout == ""
     nodes[1].run(f"docker rmi --force {image_id}")
-    _repaired(stack, f"{SECOND} caffe2_image.pull.image_id: found 'removed'")
+    repaired(stack, f"{SECOND} caffe2_image.pull.image_id: found 'removed'")
     assert _ids(nodes) == [image_id] * 2
 
     stack.destroy()

@@ -23,23 +23,12 @@ from tests.nodes.test_registry import (
     operator,
     served,
 )
+from tests.nodes.tiny_image import BASE as BASE_IMAGE
+from tests.nodes.tiny_image import base_settings, build_settings, make_base, write_context
 
 BASE, BUILD, PUSH, STREAM = (f"caffe2_image.{one}" for one in ("base", "build", "push", "stream"))
-BASE_IMAGE = "rocestack/test-base"
 REPOSITORY, TAG = "rocestack/test-built", "0123456789abcdef"
 NAME = f"{REPOSITORY}:{TAG}"
-# Two stages, as the real ones: what the first one leaves must go from the host.
-DOCKERFILE = """ARG base_image
-FROM ${base_image} AS build
-RUN echo made >/made
-FROM ${base_image}
-COPY rocestack-check /usr/local/bin/
-COPY --from=build /made /made
-"""
-CHECK = """#!/bin/sh
-echo 'checked on the host' >&2
-echo '{"operator_test": "OK"}'
-"""
 LISTENING = "ss -ltnH | awk '{ print $4 }' | sort"
 ALL = "docker images --all --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}'"
 
@@ -64,22 +53,14 @@ class Site:
         return self.logins[node.hostname]
 
     def base(self, node: Node) -> dict[str, str]:
-        source = {"base_image": BASE_IMAGE, "source": "nowhere.invalid/test-base:1", "suite": "none"}
-        return {**source, **self.login(node)}
+        return {**base_settings(), **self.login(node)}
 
     def build(self, node: Node, tag: str = TAG) -> dict[str, str]:
         return {
             **self.login(node),
-            "arg_base_image": BASE_IMAGE,
-            "base": BASE_IMAGE,
+            **build_settings(),
             "context": f".={self.context}",
-            "flavour": "debian",
-            "image": REPOSITORY,
-            "ofed_sha256": "none",
-            "ofed_source": "none",
             "tag": tag,
-            "test": "",
-            "test_module": "none",
         }
 
     def built_on(self, node: Node) -> str:
@@ -114,17 +95,7 @@ def names(node: Node) -> set[str]:
 @pytest.fixture(scope="module")
 def base(engine: docker.DockerClient, node_image: str) -> Iterator[str]:
     """Return a base that the operator's engine alone has: a shell of the lab's own image."""
-    libraries = ("/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2")
-    copies = "".join(f"COPY --from=from {path} {path}\n" for path in libraries)
-    done = subprocess.run(
-        ["docker", "build", "--quiet", "--tag", BASE_IMAGE, "-"],
-        input=f"FROM {node_image} AS from\nFROM scratch\nCOPY --from=from /bin/dash /bin/sh\n{copies}",
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    make_base(node_image)
     yield BASE_IMAGE
     engine.images.remove(BASE_IMAGE)
 
@@ -132,9 +103,7 @@ def base(engine: docker.DockerClient, node_image: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def site(pair: list[Node], base: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
     context = tmp_path_factory.mktemp("context")
-    (context / "Dockerfile").write_text(DOCKERFILE)
-    (context / "rocestack-check").write_text(CHECK)
-    (context / "rocestack-check").chmod(0o755)
+    write_context(context)
     for number, node in enumerate(pair, start=41):
         node.apply("ofed_stack.address", {**ADDRESS, "address": f"31.31.31.{number}/24"})
         node.apply("docker_host.engine", {**NO_TRUST, "bip": f"172.30.{number}.1/24"})
@@ -152,7 +121,7 @@ def test_it_is_built_there_from_the_operators_base_and_checked(site: Site) -> No
     assert done.status == 0, done.stderr
     checks, image_id = done.stdout.splitlines()[-2:]
     assert checks == '{"operator_test": "OK"}'
-    assert "checked on the host" in done.stderr
+    assert "checked there" in done.stderr
     labels = "docker image inspect --format '{{json .Config.Labels}}' " + NAME
     assert f'"org.opencontainers.image.version":"{TAG}"' in site.head.run(labels)
     # The host has the image and the base, and nothing that the build left behind but the image's own layers.

@@ -195,3 +195,28 @@ def test_the_last_line_of_the_library_counts() -> None:
 def test_answers_that_are_not_the_scripts(text: list[str], words: str) -> None:
     with pytest.raises(EvidenceError, match=words):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "problems"),
+    [
+        ("sha256:IMAGE", []),
+        ({HOST: "sha256:IMAGE", "clx-mld-42": "sha256:other"}, []),
+        ("sha256:other", [f"Shard 0 on {HOST} ran the image sha256:IMAGE, not sha256:other."]),
+        ({HOST: "sha256:other"}, [f"Shard 0 on {HOST} ran the image sha256:IMAGE, not sha256:other."]),
+        ({"clx-mld-42": "sha256:other"}, []),
+    ],
+)
+def test_a_shard_that_ran_another_image_than_its_host_was_given_proves_nothing(
+    given: object, problems: list[str]
+) -> None:
+    ran = str(proved()["shards"][0]["image_id"])
+    assert ran.startswith("sha256:")
+
+    def named(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: named(one) for key, one in value.items()}
+        return ran if value == "sha256:IMAGE" else value
+
+    found = proved(replace(WANTED, image={"id": named(given)}))
+    assert found["problems"] == [one.replace("sha256:IMAGE", ran) for one in problems]

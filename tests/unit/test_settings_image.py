@@ -76,3 +76,13 @@ def test_another_builder_is_one_clear_error() -> None:
     (problem,) = rule(Image.model_validate({"builder": "clx-mld-3"}), _HOSTS)
     assert (problem.path, problem.value) == ("image.builder", "clx-mld-3")
     assert problem.message == ("is none of the stack's hosts; allowed are operator, clx-mld-1, clx-mld-2")
+
+
+@pytest.mark.parametrize("builder", ["operator", "clx-mld-1"])
+def test_where_every_host_builds_a_builder_is_an_error(builder: str) -> None:
+    _, (_, rule) = IMAGE_RULES
+    image = {"distribution": "build-everywhere"}
+    assert list(rule(Image.model_validate(image), _HOSTS)) == []
+    (problem,) = rule(Image.model_validate({**image, "builder": builder}), _HOSTS)
+    assert (problem.path, problem.value) == ("image.builder", builder)
+    assert "every host builds; leave it out" in problem.message

@@ -127,7 +127,10 @@ _MIRROR = {
             _set("image", "distribution", value="stream"),
             "is of no use with image.distribution stream; leave it out",
         ),
-        (_set("image", "distribution", value="mail"), "input should be 'registry' or 'stream'"),
+        (
+            _set("image", "distribution", value="mail"),
+            "input should be 'registry', 'stream' or 'build-everywhere'",
+        ),
         (_set("hosts", value=[]), "at least 1"),
     ],
 )
