@@ -22,6 +22,9 @@ while True:
     now = time.monotonic()
     if now - said >= 5:
         said = now
-        rate = done / 1e6 / (now - begun)
-        print("%s: %d of %d MB, %d MB/s" % (what, done / 1e6, size / 1e6, rate), file=sys.stderr, flush=True)
+        rate = done / (now - begun)
+        # The archive has some bytes more than its layers.
+        left = max(size - done, 0) / rate
+        words = "%d of %d MB, %d MB/s, %d s left" % (done / 1e6, size / 1e6, rate / 1e6, left)
+        print("%s: %s" % (what, words), file=sys.stderr, flush=True)
 print("%s: %d MB in %d s" % (what, done / 1e6, time.monotonic() - begun), file=sys.stderr, flush=True)

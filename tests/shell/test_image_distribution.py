@@ -70,25 +70,29 @@ def test_an_image_needs_its_size_and_half_of_it(size: int, fits: bool) -> None:
         assert "head has 150 MB free for images, and the image needs about 151 MB." in done.stderr
 
 
-def test_layers_are_counted_and_all_that_was_said_is_kept(tmp_path: Path) -> None:
-    said = (ROOT / "tests/fixtures/docker_cli/pull.txt").read_text()
-    log = tmp_path / "log"
-    # A clock that says six seconds later each time it is asked.
-    script = render("caffe2_image/layers.sh").replace("SECONDS", "$((clock += 6))").replace("$$((", "$((")
-    done = _bash(f"clock=0\n{script}\nlayers_read pulling '{log}'", said)
-    assert done.returncode == 0, done.stderr
-    lines = [line.partition(" after ")[0] for line in done.stderr.splitlines()]
-    assert lines[0] == "pulling: 0 of 0 layers"
-    assert lines[-1] == "pulling: 2 of 3 layers"
-    assert log.read_text() == said
-
-
 @pytest.mark.parametrize("status", [0, 1])
-def test_the_commands_own_status_is_kept(tmp_path: Path, status: int) -> None:
-    script = render("caffe2_image/layers.sh")
-    done = _bash(f"{script}\nlayers_told x '{tmp_path}/log' bash -c 'echo said; exit {status}'")
-    assert done.returncode == status
-    assert (tmp_path / "log").read_text() == "said\n"
+def test_the_commands_own_status_is_kept_and_it_speaks_to_a_terminal(tmp_path: Path, status: int) -> None:
+    script, fixture = render("caffe2_image/told.sh"), ROOT / "tests/fixtures/docker_cli/push.tty"
+    command = f"[[ -t 1 && -t 2 ]] || exit 9; cat {fixture}; echo 'the end' >&2; exit {status}"
+    done = _bash(f"{script}\ntold pushing '{tmp_path}/log' bash -c \"{command}\"")
+    assert done.returncode == status, done.stderr
+    said = (tmp_path / "log").read_text().splitlines()
+    assert said[0] == "The push refers to repository [127.0.0.1:5000/rocestack/caffe2]"
+    assert said[1].startswith("1: digest: sha256:957cbe87") and said[2:] == ["the end"]
+
+
+def test_a_command_that_is_killed_has_the_shells_status(tmp_path: Path) -> None:
+    done = _bash(f"{render('caffe2_image/told.sh')}\ntold x '{tmp_path}/log' bash -c 'kill -9 $$'")
+    assert done.returncode == 137
+
+
+def test_progress_is_told_while_the_command_runs(tmp_path: Path) -> None:
+    script = render("caffe2_image/told.sh").replace("PAUSE_S = 5", "PAUSE_S = 0.2")
+    said = "0123456789ab: Pushing [==>   ]  12.5MB/50MB"
+    done = _bash(f"{script}\ntold 'pushing x' '{tmp_path}/log' bash -c \"echo '{said}'; sleep 1\"")
+    assert done.returncode == 0, done.stderr
+    assert "pushing x: 12 of 50 MB, " in done.stderr and " s left (0 of 1 layers), " in done.stderr
+    assert (tmp_path / "log").read_text() == ""
 
 
 def test_what_is_counted_arrives_whole() -> None:
