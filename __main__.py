@@ -43,6 +43,7 @@ def _declare(name: str) -> None:
     pulumi.export("switches", {name: one.where for name, one in cluster.switches.items()})
     pulumi.export("image", declared.image.reference)
     pulumi.export("image_checks", declared.image.checks)
+    pulumi.export("host_checks", declared.image.host_checks)
     pulumi.export("job", describe(stack))
     pulumi.export("dataset", declared.job.dataset.summary)
     pulumi.export("training", declared.job.figures)

@@ -20,6 +20,7 @@ from components.image_build import (
     builder_of,
     plan_tag,
 )
+from components.image_check import host_checks
 from components.image_context import ImagePlan, image_plan
 from components.image_distribution import Built, Distributed, built_everywhere, distribute, last_line
 from settings.registry import Distribution
@@ -37,7 +38,7 @@ class Caffe2Image(pulumi.ComponentResource):
     while the registry is repaired; so containers are declared with it, not with the registry's digest.
     `pulled` has the resource per host after which the image is there. `checks` is what the build found in the
     image (its operators and versions, and devices of the machine that built it), by host where each built
-    one; it is told, and no resource's input.
+    one, and `host_checks` per host what a container of it gets there; both are told, and no resource's input.
     """
 
     def __init__(self, cluster: Cluster, after: Sequence[pulumi.Resource]) -> None:
@@ -53,6 +54,7 @@ class Caffe2Image(pulumi.ComponentResource):
         self.alike = _ALIKE if everywhere else _SAME
         self.reference, self.pulled = distributed.reference, distributed.on_host
         self.digest = distributed.digest
+        self.host_checks = host_checks(cluster, self.image_ids, self.pulled, self)
         self.register_outputs(
             {"reference": self.reference, "image_ids": self.image_ids, "checks": self.checks}
         )

@@ -37,6 +37,7 @@ HOST_STEPS = (
     "caffe2_image.certificate",
     "caffe2_image.registry",
     "caffe2_image.pull",
+    "caffe2_image.host_check",
     "training_job.dataset",
     "training_job.dataset_server",
 )

@@ -165,8 +165,8 @@ _SETTINGS: Mapping[str, Step] = {
             **_REPOSITORY,
             "storage_driver": Fact("`docker info`, and its key in daemon.json"),
             "bip": Fact("`ip address` of docker0, and its key in daemon.json"),
-            "registry": Fact("a certificate for it is there"),
-            "registry_ca": Fact("the certificate, compared whole"),
+            "registry": Fact("a certificate for it is there", free=("none",)),
+            "registry_ca": Fact("the certificate, compared whole", free=("none",)),
             "service": Fact("`systemctl show`: active; it is enabled"),
         },
         {"repository_key_url": _KEY_URL},
@@ -228,6 +228,16 @@ _SETTINGS: Mapping[str, Step] = {
                 "part of the name under which image_id is looked for",
             ),
             "size_mb": "what a check of the free space before the pull needs",
+        },
+    ),
+    "caffe2_image.host_check": Step(
+        {},
+        {
+            "image_id": "the image that was looked at; it is seen by caffe2_image.pull",
+            **dict.fromkeys(
+                ("gpus", "needs_gpu", "needs_rdma", "runtime"),
+                "what the check asks for; driver, runtime and devices have facts of their own",
+            ),
         },
     ),
     "caffe2_image.stream": Step(

@@ -34,6 +34,7 @@ from settings.switch import Switch
 ROOT = Path(__file__).parents[2]
 IMAGE_ID = "sha256:" + "a" * 64
 CHECKS = {"cuda": "none", "operator_test": "relu: OK"}
+HOST_CHECK = {"gpus": "none", "uverbs": "none"}
 # Of the head's registry, as its step prints it.
 CERTIFICATE = base64.b64encode(b"-- a certificate --").decode()
 MANIFEST = (
@@ -82,6 +83,8 @@ class _Mocks(mocks.Mocks):
             outputs["stdout"] = f"{json.dumps(CHECKS)}\n{image_id_of(args.name.partition('/')[0])}\n"
         elif args.name.endswith("caffe2_image.push"):
             outputs["stdout"] = "sha256:" + "b" * 64 + " 512"
+        elif args.name.endswith("caffe2_image.host_check"):
+            outputs["stdout"] = json.dumps(HOST_CHECK)
         elif args.name.endswith("caffe2_image.certificate"):
             outputs["stdout"] = CERTIFICATE
         elif args.name.endswith("/training_job.dataset"):

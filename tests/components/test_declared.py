@@ -22,7 +22,7 @@ def program() -> Program:
 def test_every_remote_step_has_apply_remove_and_a_checked_host_key(program: Program) -> None:
     steps = [one for one in program.by_urn.values() if one.type == "command:remote:Command"]
     # Both hosts' own, and the head's three: two of the image registry, one that hands out the data.
-    assert len(steps) == 2 * 10 + 3
+    assert len(steps) == 2 * 11 + 3
     for one in steps:
         assert "update" not in one.inputs, "the engine then runs create again"
         assert one.inputs["delete"] not in ("", one.inputs["create"])

@@ -15,7 +15,7 @@ TEMPLATES = Path(__file__).parents[2] / "templates"
 STEPS = [
     *(
         f"caffe2_image/{name}"
-        for name in ("base", "build", "push", "pull", "stream", "certificate", "registry")
+        for name in ("base", "build", "push", "pull", "stream", "certificate", "registry", "host_check")
     ),
     "training_job/dataset",
     "training_job/dataset_server",
