@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
 from settings import flat
 from tests.lab import drifts
@@ -16,13 +17,27 @@ from tests.lab.drifts import HEAD, NODE, ROWS, SWITCH
 pytestmark = pytest.mark.full
 
 
-def rounds() -> list[list[dict[str, str]]]:
-    """Return the rows in rounds, each with at most one row of a step: a note then has one cause."""
-    by_step: dict[str, list[dict[str, str]]] = defaultdict(list)
+Placed = tuple[str, dict[str, str]]
+
+
+def rounds() -> list[list[Placed]]:
+    """Return the rows with their hosts in rounds, each with one row of a step and host: a note has one cause.
+
+    The rows of a step take turns on the two hosts, where both have it.
+    """
+    queues: dict[tuple[str, str], list[Placed]] = defaultdict(list)
+    alone: list[list[Placed]] = []
+    seen: Counter[str] = Counter()
     for row in ROWS:
-        by_step[row["step"]].append(row)
-    longest = max(len(rows) for rows in by_step.values())
-    return [[rows[turn] for rows in by_step.values() if turn < len(rows)] for turn in range(longest)]
+        node = HEAD if "host" in row else (NODE, HEAD)[seen[row["step"]] % 2]
+        seen[row["step"]] += 1
+        if "alone" in row:
+            alone.append([(node, row)])
+        else:
+            queues[node, row["step"]].append((node, row))
+    longest = max(len(rows) for rows in queues.values())
+    beside = [[rows[turn] for rows in queues.values() if turn < len(rows)] for turn in range(longest)]
+    return [*beside, *alone]
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +53,24 @@ def _notes(lab: LabCluster) -> Mapping[str, Mapping[str, str]]:
     for step in planned:
         if step["op"] != "same":
             name = step["urn"].rsplit("::", 1)[-1]
-            found[name] = flat.parse(step["newState"]["inputs"].get("stdin", ""))
+            text = step["newState"]["inputs"].get("stdin", "")
+            # What follows from a step that is to be repaired is not known yet.
+            found[name] = {} if text == UNKNOWN else flat.parse(text)
     return found
 
 
 @pytest.mark.parametrize("turn", range(len(rounds())))
 def test_a_change_by_hand_is_seen_and_repaired(lab: LabCluster, ready: None, turn: int) -> None:
-    rows = rounds()[turn]
-    for row in rows:
-        drifts.make(lab, NODE, row)
+    placed = rounds()[turn]
+    for node, row in placed:
+        drifts.make(lab, node, row)
     notes = _notes(lab)
-    assert {name for name in notes if name.count(".") == 1} >= {f"{NODE}/{row['step']}" for row in rows}
-    for row in rows:
-        note = notes[f"{NODE}/{row['step']}"].get(f"drift_{row['key']}", "no drift")
-        assert drifts.is_told(row, note), (row, note)
+    untold = []
+    for node, row in placed:
+        note = notes.get(f"{node}/{row['step']}", {}).get(f"drift_{row['key']}", "")
+        if not drifts.is_told(row, note):
+            untold.append((node, row, note))
+    assert untold == []
     lab.up()
     assert lab.is_clean()
 
@@ -121,7 +140,3 @@ def test_what_is_foreign_is_told_and_stays(lab: LabCluster, ready: None) -> None
     lab.on(NODE, "ip", "route", "del", "10.99.0.0/24")
     _on_switch(lab, "no traffic pool storage")
     assert drifts.foreign(drifts.preview(lab)[1]) == {}
-
-
-def test_the_table_breaks_every_step_of_the_hosts() -> None:
-    assert len(rounds()[0]) == len({row["step"] for row in ROWS})
