@@ -44,7 +44,7 @@ def test_a_user_that_was_here_before_stays(node: Node) -> None:
     ("damage", "found"),
     [
         (
-            "sed -i /^rocestack-dataset:/d /etc/passwd",
+            "userdel --force rocestack-dataset",
             {"address": ("127.0.0.1:8799 (until reboot: its user is gone)", "127.0.0.1:8799")},
         ),
         (
