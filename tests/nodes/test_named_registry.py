@@ -109,12 +109,22 @@ def test_what_is_pushed_to_it_is_pulled_by_its_name_and_taken_back(
     node.remove(PULL, wanted)
     assert seen(node) == before
     assert operator("caffe2_image.push", "remove", push).status == 0
-    assert [tag for one in engine.images.list() for tag in one.tags if peer.push_address in tag] == []
+    assert _names(engine, peer) == []
 
 
-def test_a_registry_that_is_gone_is_told(node: Node, peer: Peer, image: Image) -> None:
+def _names(engine: docker.DockerClient, peer: Peer) -> list[str]:
+    """Return the names by which this machine's engine knows an image of that registry."""
+    return [tag for one in engine.images.list() for tag in one.tags if peer.push_address in tag]
+
+
+def test_a_registry_that_is_gone_is_told(
+    node: Node, peer: Peer, image: Image, engine: docker.DockerClient
+) -> None:
     subprocess.run(["docker", "stop", "--time", "1", peer.container], capture_output=True, check=True)
     push = {**image.lines, "registry": peer.push_address, "socket": "none"}
     done = operator("caffe2_image.push", "apply", push)
     assert done.status == 1
     assert f"the registry {peer.push_address} did not take {push['image']}:1" in done.stderr, done.stderr
+    # The name that the push gave goes with it.
+    assert operator("caffe2_image.push", "remove", push).status == 0
+    assert _names(engine, peer) == []
