@@ -34,6 +34,8 @@ archive() {
   if ! said=$(LC_ALL=C /usr/lib/apt/apt-helper download-file "$source" "$folder/part" 2>&1); then
     rm -f "$folder/part.FAILED"
     said=$(grep -m 1 '^E: ' <<<"$said") || said='no word why'
+    [[ $said != *'No space left on device'* ]] ||
+      die "$HOSTNAME has no room in $path for $source: $(($(stat -f -c '%a * %S' "$path") / 1000000)) MB are free." "make room there, or choose another training.data_path; the next up goes on where this one ended."
     die "$HOSTNAME cannot fetch $source: $said" "is the address right and reachable from this host, and is there room in $path?"
   fi
   read -r sum _ < <(md5sum "$folder/part")
