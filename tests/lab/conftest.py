@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,14 +77,14 @@ class LabCluster:
         """Destroy the stack without a question."""
         return self.run("pulumi", "destroy", "--stack", "lab", "--yes", "--skip-preview", *options)
 
-    def planned(self) -> Mapping[str, str]:
-        """Return what a plain preview would do: resource name to operation, the unchanged left out."""
-        steps = json.loads(self.preview("--json").stdout)["steps"]
+    def planned(self, *options: str) -> Mapping[str, str]:
+        """Return what a preview would do: resource name to operation, the unchanged left out."""
+        steps = json.loads(self.preview("--json", *options).stdout)["steps"]
         return {step["urn"].rsplit("::", 1)[-1]: step["op"] for step in steps if step["op"] != "same"}
 
-    def is_clean(self) -> bool:
-        """Return whether a plain preview expects no change, by its exit code."""
-        done = self.preview("--expect-no-changes", check=False)
+    def is_clean(self, *options: str) -> bool:
+        """Return whether a preview expects no change, by its exit code."""
+        done = self.preview("--expect-no-changes", *options, check=False)
         assert done.returncode in (0, 7), done.stdout + done.stderr
         return done.returncode == 0
 
@@ -107,6 +108,16 @@ class LabCluster:
             "networks": self.run("docker", "network", "ls", *mine, "{{.Name}}").stdout.split(),
             "volumes": self.run("docker", "volume", "ls", *mine, "{{.Name}}").stdout.split(),
         }
+
+
+def stack_file_with(folder: Path, **changes: Mapping[str, object]) -> str:
+    """Return the path of the lab's stack file with some values changed, each section's by name."""
+    document = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())
+    for section, values in changes.items():
+        document["config"].setdefault(f"rocestack:{section}", {}).update(values)
+    path = folder / "Pulumi.lab.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
 
 
 def wait_until(true: Callable[[], bool], deadline: float, what: str) -> None:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.lab.conftest import ROOT, LabCluster, wait_until
+from tests.lab.conftest import ROOT, LabCluster, stack_file_with, wait_until
 
 HEAD, SECOND = "clx-mld-41", "clx-mld-42"
 SWITCH = "swx-mld-1-2"
@@ -47,19 +45,10 @@ def operator_before(lab: LabCluster) -> list[str]:
     return _sysctls(lab)
 
 
-def _stack_file_with(tmp_path: Path, **changes: Mapping[str, object]) -> str:
-    document = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())
-    for section, values in changes.items():
-        document["config"][f"rocestack:{section}"].update(values)
-    path = tmp_path / "Pulumi.lab.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return str(path)
-
-
 def test_wrong_settings_are_told_at_once_and_nothing_is_touched(
     lab: LabCluster, operator_before: list[str], tmp_path: Path
 ) -> None:
-    wrong = _stack_file_with(tmp_path, network={"mtu": "big"}, roce={"dscp": 48})
+    wrong = stack_file_with(tmp_path, network={"mtu": "big"}, roce={"dscp": 48})
     done = lab.up("--config-file", wrong, check=False)
     said = done.stdout + done.stderr
     assert done.returncode != 0
@@ -98,11 +87,12 @@ def test_the_training_proves_what_it_did(lab: LabCluster, tmp_path: Path) -> Non
         assert {host[key] for key in ("gid", "hardware", "priority_3")} == {"not there"}
     assert json.loads((ROOT / ".engine" / "training" / "lab.json").read_text()) == proof
     page = tmp_path / "page.html"
-    lab.run("python", "-m", "training.report", "lab", "--output", str(page))
+    lab.run("make", "report", f"OUTPUT={page}")
     assert f"{proof['accuracy']:.3f}" in page.read_text()
     assert "Not in the curves" not in page.read_text()
-    said = lab.run("python", "-m", "training.logs", "lab").stdout
-    assert {line.partition(" | ")[0] for line in said.splitlines()} == {"caffe2-shard-0", "caffe2-shard-1"}
+    said = lab.run("make", "logs").stdout
+    shards = {line.partition(" | ")[0] for line in said.splitlines() if " | " in line}
+    assert shards == {"caffe2-shard-0", "caffe2-shard-1"}
 
 
 def test_then_nothing_is_to_be_done(lab: LabCluster) -> None:
@@ -226,7 +216,7 @@ def test_an_unreachable_host_is_neither_drift_nor_in_sync(lab: LabCluster) -> No
 
 
 def test_a_failing_training_says_why_and_stops_all_shards(lab: LabCluster, tmp_path: Path) -> None:
-    wild = _stack_file_with(tmp_path, training={"base_learning_rate": 10.0})
+    wild = stack_file_with(tmp_path, training={"base_learning_rate": 10.0})
     done = lab.up("--config-file", wild, check=False)
     said = done.stdout + done.stderr
     assert done.returncode != 0
