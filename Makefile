@@ -11,7 +11,8 @@ PYTEST = .venv/bin/python -m pytest
 # A word for the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help setup test-tools bundle lab preview drift report logs train destroy test test-unit test-full clean about
+.PHONY: help setup test-tools vm-tools vm-setup bundle lab vmlab preview drift report logs train destroy \
+    test test-unit test-full test-vm clean about
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +24,12 @@ setup:  ## set up what is missing or has changed (seconds when nothing is)
 test-tools: setup
 	@$(ENGINE) test-tools
 
+vm-tools: setup
+	@$(ENGINE) vm-tools
+
+vm-setup: vm-tools  ## make what virtual machines need (image, boot disc); seconds when nothing is missing
+	@. ./activate vmlab && python -m lab vm setup
+
 bundle: setup  ## pack it all into one file, for a machine without registries: make setup BUNDLE=FILE
 	@$(ENGINE) bundle $(if $(BUNDLE_IMAGES),--images $(call quoted,$(BUNDLE_IMAGES)))
 
@@ -30,8 +37,12 @@ lab: setup  ## set up, then bring up the virtual cluster and train on it
 	@. ./activate lab && pulumi up --stack lab --yes --skip-preview
 	@. ./activate lab && python -m lab summary
 
-preview: setup  ## show what differs between the settings and the lab
-	@. ./activate lab && pulumi preview --stack lab --diff
+vmlab: vm-setup  ## the same on virtual machines, with soft-RoCE: real kernels, reboots and RDMA
+	@. ./activate vmlab && pulumi up --stack vmlab --yes --skip-preview
+	@. ./activate vmlab && python -m lab summary vmlab
+
+preview: setup  ## show what differs between the settings and the lab (STACK=)
+	@. ./activate $(call quoted,$(or $(STACK),lab)) && pulumi preview --stack $(call quoted,$(or $(STACK),lab)) --diff
 
 drift: setup  ## preview for machines: fails unless all is known to be in sync (STACK=, JSON=, TEXTFILE=)
 	@. ./activate $(call quoted,$(or $(STACK),lab)) && python -m facts.preview $(call quoted,$(or $(STACK),lab)) \
@@ -49,8 +60,9 @@ train: setup  ## start another run and touch nothing else (RUN=NAME, STACK=)
 	@. ./activate $(call quoted,$(or $(STACK),lab)) && \
 	    python -m training.start $(call quoted,$(or $(STACK),lab)) $(call quoted,$(RUN))
 
-destroy: setup  ## take down the lab; set-up and caches stay
-	@. ./activate lab && python -m engine.destroy lab --yes --skip-preview
+destroy: setup  ## take down the lab; set-up and caches stay (STACK=)
+	@. ./activate $(call quoted,$(or $(STACK),lab)) && \
+	    python -m engine.destroy $(call quoted,$(or $(STACK),lab)) --yes --skip-preview
 
 test: test-tools  ## set up, then run all checks and tests, the lab included
 	@. ./activate lab && $(PYTEST) tests/checks tests/unit tests/components tests/shell
@@ -70,6 +82,9 @@ test-full: test  ## run all checks and each table of tests in full
 	@. ./activate lab && $(PYTEST) tests/nodes -m 'not smoke'
 	@. ./activate lab && $(PYTEST) tests/metal -m 'not smoke'
 	@. ./activate lab && $(PYTEST) tests/lab -m full
+
+test-vm: test-tools vm-setup  ## run the tests on virtual machines; make test leaves them out
+	@. ./activate vmlab && $(PYTEST) -x tests/vm -m vm
 
 about:  ## say what was chosen: CLI, plugins, Docker engine, state
 	@$(ENGINE) about

@@ -56,20 +56,20 @@ def environment(checkout: Checkout, cli: Cli) -> dict[str, str]:
     }
 
 
-def ensure(checkout: Checkout, reporter: Reporter, cli: Cli) -> None:
-    """Create the state folder and the lab's stack.
+def ensure(checkout: Checkout, reporter: Reporter, cli: Cli, stack: str = LAB_STACK) -> None:
+    """Create the state folder and a lab's stack.
 
-    `Pulumi.lab.yaml` stays as it is, byte for byte, because it holds the salt of the public passphrase.
+    Its file stays as it is, byte for byte, because it holds the salt of the public passphrase.
     """
-    if checkpoint(checkout).exists():
-        held = resources(checkout)
-        reporter.say("state", f"up to date: stack {LAB_STACK} with {held} resources in {checkout.state}")
+    if checkpoint(checkout, stack).exists():
+        held = resources(checkout, stack)
+        reporter.say("state", f"up to date: stack {stack} with {held} resources in {checkout.state}")
         return
     checkout.state.mkdir(parents=True, exist_ok=True)
-    settings = checkout.root / f"Pulumi.{LAB_STACK}.yaml"
+    settings = checkout.root / f"Pulumi.{stack}.yaml"
     before = settings.read_text() if settings.exists() else None
     done = subprocess.run(
-        [cli.program, "stack", "init", LAB_STACK, "--non-interactive", "--cwd", str(checkout.root)],
+        [cli.program, "stack", "init", stack, "--non-interactive", "--cwd", str(checkout.root)],
         env=environment(checkout, cli),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -78,9 +78,9 @@ def ensure(checkout: Checkout, reporter: Reporter, cli: Cli) -> None:
     )
     if done.returncode != 0:
         raise EngineError(
-            f"The stack {LAB_STACK} cannot be made: {(done.stderr or done.stdout).strip()}",
+            f"The stack {stack} cannot be made: {(done.stderr or done.stdout).strip()}",
             f"Check {settings.name} and {checkout.passphrase}; they belong together.",
         )
-    reporter.say("state", f"stack {LAB_STACK} made in {checkout.state}")
+    reporter.say("state", f"stack {stack} made in {checkout.state}")
     if before is not None and settings.read_text() != before:
         reporter.say("state", f"{settings.name} had no encryptionsalt: the CLI wrote one; keep it in git")

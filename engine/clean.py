@@ -11,12 +11,12 @@ from pathlib import Path
 from engine import backend, docker_engine, pulumi_cli
 from engine.dockerd import Dockerd, mounts_below
 from engine.errors import EngineError
-from engine.paths import LAB_STACK, PROJECT, Checkout
+from engine.paths import LAB_STACKS, PROJECT, Checkout
 from engine.progress import Reporter
 
 
 def run(checkout: Checkout, reporter: Reporter) -> None:
-    """Destroy the lab's stack when it holds resources, stop our engine, remove what set-up made.
+    """Destroy the labs' stacks when they hold resources, stop our engine, remove what set-up made.
 
     Raises EngineError and removes nothing when the destroy fails or another stack still holds resources.
     """
@@ -26,9 +26,11 @@ def run(checkout: Checkout, reporter: Reporter) -> None:
             f"Stacks in {checkout.state} still hold resources: {', '.join(others)}.",
             "Run `. ./activate STACK` and `pulumi destroy --stack STACK` for each of them, then make clean.",
         )
-    held = backend.resources(checkout)
-    if held:
-        _destroy(checkout, reporter, held)
+    for stack in LAB_STACKS:
+        held = backend.resources(checkout, stack)
+        if held:
+            _destroy(checkout, reporter, stack, held)
+    _guests_clean(checkout, reporter)
     _lab_clean(checkout, reporter)
     Dockerd(checkout).stop(reporter)
     for folder in (checkout.lab, checkout.state, checkout.venv, checkout.engine):
@@ -38,32 +40,45 @@ def run(checkout: Checkout, reporter: Reporter) -> None:
 
 
 def stacks_in_use(checkout: Checkout) -> list[str]:
-    """Return the names of stacks but the lab's that hold resources in our backend."""
+    """Return the names of stacks but the labs' that hold resources in our backend."""
     folder = checkout.state / ".pulumi" / "stacks" / PROJECT
     names = sorted(path.stem for path in folder.glob("*.json"))
-    return [name for name in names if name != LAB_STACK and backend.resources(checkout, name)]
+    return [name for name in names if name not in LAB_STACKS and backend.resources(checkout, name)]
 
 
-def _destroy(checkout: Checkout, reporter: Reporter, held: int) -> None:
+def _destroy(checkout: Checkout, reporter: Reporter, stack: str, held: int) -> None:
     cli = pulumi_cli.recorded(checkout)
     engine = docker_engine.recorded(checkout)
     if cli is None or engine is None or not checkout.python.exists():
         raise EngineError(
-            f"The stack {LAB_STACK} holds {held} resources, and the set-up that could destroy them is gone.",
+            f"The stack {stack} holds {held} resources, and the set-up that could destroy them is gone.",
             "Run make setup, then make clean. Nothing was removed.",
         )
     if engine.ours:
         Dockerd(checkout).ensure_running(reporter)
-    reporter.say("clean", f"destroying the {held} resources of stack {LAB_STACK}")
+    reporter.say("clean", f"destroying the {held} resources of stack {stack}")
     options = ["--yes", "--skip-preview"]
-    argv: Sequence[str] = [str(checkout.python), "-m", "engine.destroy", LAB_STACK, *options]
+    argv: Sequence[str] = [str(checkout.python), "-m", "engine.destroy", stack, *options]
     env = {**backend.environment(checkout, cli), "DOCKER_HOST": engine.host}
     done = subprocess.run(argv, cwd=checkout.root, env=env, stdin=subprocess.DEVNULL, check=False)
-    left = backend.resources(checkout)
+    left = backend.resources(checkout, stack)
     if done.returncode != 0 or left:
         raise EngineError(
             f"pulumi destroy ended with status {done.returncode}; {left} resources are left in the stack.",
             "Mend what it says above, then run make clean again. Nothing else was removed.",
+        )
+
+
+def _guests_clean(checkout: Checkout, reporter: Reporter) -> None:
+    """Have the lab end the virtual machines that no stack knows of, such as a person's own tries."""
+    if not (checkout.lab / "vm").exists() or not checkout.python.exists():
+        return
+    argv = [str(checkout.python), "-m", "lab", "vm", "clean"]
+    done = subprocess.run(argv, cwd=checkout.root, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise EngineError(
+            f"The lab's virtual machines were not removed (status {done.returncode}).",
+            "Mend what it says above, then run make clean again.",
         )
 
 

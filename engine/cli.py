@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine import about, bundle_make, clean, docker_engine, setup, tools
+from engine import about, backend, bundle_make, clean, docker_engine, pulumi_cli, setup, tools
 from engine.dockerd import Dockerd
 from engine.errors import EngineError
-from engine.paths import Checkout
+from engine.paths import VM_STACK, Checkout
 from engine.progress import Reporter, fail
 
 INTERRUPTED = 130
@@ -31,6 +31,15 @@ def _bundle(checkout: Checkout, reporter: Reporter, arguments: argparse.Namespac
 def _test_tools(checkout: Checkout, reporter: Reporter, _: argparse.Namespace) -> None:
     with setup.lock(checkout, reporter):
         tools.ensure_for_tests(checkout, reporter)
+
+
+def _vm_tools(checkout: Checkout, reporter: Reporter, _: argparse.Namespace) -> None:
+    with setup.lock(checkout, reporter):
+        tools.ensure_for_guests(checkout, reporter)
+        cli = pulumi_cli.recorded(checkout)
+        if cli is None:
+            raise EngineError("The checkout is not set up.", "Run make setup first.")
+        backend.ensure(checkout, reporter, cli, VM_STACK)
 
 
 def _about(checkout: Checkout, _: Reporter, __: argparse.Namespace) -> None:
@@ -58,6 +67,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "bundle": (_bundle, "pack what set-up needs into one file, for machines without registries"),
     "about": (_about, "say what was chosen, and where each part came from"),
     "test-tools": (_test_tools, "install the compiler and headers that only the tests need"),
+    "vm-tools": (_vm_tools, "install what only the lab of virtual machines needs, and make its stack"),
     "docker-start": (_docker_start, "start the Docker engine of this checkout"),
     "docker-stop": (_docker_stop, "stop the Docker engine of this checkout; its data stay"),
     "clean": (_clean, "destroy the lab, then remove all that set-up made"),

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LAB_STACK = "lab"
+# The lab of virtual machines; only who asks for it has it.
+VM_STACK = "vmlab"
+LAB_STACKS = (VM_STACK, LAB_STACK)
 PROJECT = "rocestack"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,20 @@ REQUIRED = {"docker": "docker.io", "ssh-keygen": "openssh-client", "openssl": "o
 OWN_ENGINE = {"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2"}
 # Needed where the nodes' image is not in the engine and no registry can be reached to pull its base from.
 BASE_IMAGE = {"mmdebstrap": "mmdebstrap"}
+# What the lab of virtual machines needs beside these: QEMU with its firmware, and what makes guests' disks.
+GUESTS = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "mmdebstrap": "mmdebstrap",
+    "mkfs.ext4": "e2fsprogs",
+    "grub-mkrescue": "grub-common",
+    "xorriso": "xorriso",
+    "mformat": "mtools",
+}
+GUEST_FILES = {
+    Path("/usr/share/seabios/bios-256k.bin"): "seabios",
+    Path("/usr/lib/grub/i386-pc/boot.img"): "grub-pc-bin",
+}
 # What the tests of the image's preload library compile it with; nothing else needs a compiler.
 COMPILER = {"gcc": "gcc", "readelf": "binutils"}
 HEADERS = {"stdlib.h": "libc6-dev", "infiniband/verbs.h": "libibverbs-dev"}
@@ -84,6 +99,24 @@ def missing_for_tests(which: Which, include: Path) -> list[str]:
 def ensure_for_tests(checkout: Checkout, reporter: Reporter) -> None:
     """Install what only the tests need; EngineError names what cannot be installed."""
     packages = missing_for_tests(shutil.which, INCLUDE)
+    if packages:
+        distro.install(checkout, reporter, packages)
+
+
+def missing_for_guests(which: Which, exists: Callable[[Path], bool], *, root: bool) -> list[str]:
+    """Return the packages that the lab of virtual machines needs and that are not here.
+
+    Who is not `root` makes the guests' files as root of a namespace, whose ids newuidmap hands out.
+    """
+    programs = GUESTS if root else {**GUESTS, "newuidmap": "uidmap"}
+    files = {package for path, package in GUEST_FILES.items() if not exists(path)}
+    keyring = set() if exists(KEYRING) else {"debian-archive-keyring"}
+    return sorted({*_absent(programs, which).values(), *files, *keyring})
+
+
+def ensure_for_guests(checkout: Checkout, reporter: Reporter) -> None:
+    """Install what only the lab of virtual machines needs; EngineError names what cannot be installed."""
+    packages = missing_for_guests(shutil.which, Path.exists, root=os.geteuid() == 0)
     if packages:
         distro.install(checkout, reporter, packages)
 

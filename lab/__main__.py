@@ -1,4 +1,4 @@
-"""The lab's commands: ``python -m lab setup | wait | summary | switch | fault | faults | clean``."""
+"""The lab's commands: ``python -m lab setup | wait | summary | switch | fault | faults | vm | clean``."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def main(arguments: list[str]) -> int:
             wait(target, LabFiles())
             # No time in it: the text is recorded, and must not differ from run to run.
             print(f"{target.name} answers at 127.0.0.1:{target.port}")
-        case ["summary"]:
+        case ["summary", *names] if len(names) <= 1:
             from lab.setup import STACK_NAME  # noqa: PLC0415
             from lab.summary import read_outputs, summarise  # noqa: PLC0415
 
-            print(summarise(read_outputs(STACK_NAME)), end="")
+            name = names[0] if names else STACK_NAME
+            print(summarise(read_outputs(name), name), end="")
         case ["fault", machine, name]:
             from lab.faults import switch  # noqa: PLC0415
 
@@ -54,9 +55,14 @@ def main(arguments: list[str]) -> int:
             from lab.switch_service import run  # noqa: PLC0415
 
             return run(rest)
+        case ["vm", *rest]:
+            from lab.vm.commands import run as run_vm  # noqa: PLC0415
+
+            return run_vm(rest)
         case _:
             print(
-                "usage: python -m lab setup | wait | summary | switch … | fault … | faults | clean",
+                "usage: python -m lab setup | wait | summary [STACK] | switch … | fault … | faults | clean"
+                " | vm …",
                 file=sys.stderr,
             )
             return 64

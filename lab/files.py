@@ -31,6 +31,10 @@ class LabFiles:
         """The host keys of all machines of the lab, in the form that `ssh` reads."""
         return self.folder / "keys" / "known_hosts"
 
+    def known_hosts_of(self, stack: str) -> Path:
+        """The same for one of the labs: that of the stack `lab`, or one beside it."""
+        return self.known_hosts if stack == "lab" else self.known_hosts.with_name(f"known_hosts-{stack}")
+
     @property
     def switch_password(self) -> Path:
         return self.folder / "switch" / "password"

@@ -37,12 +37,19 @@ def public_key(private_key: Path) -> str:
     return " ".join(private_key.with_name(private_key.name + ".pub").read_text().split()[:2])
 
 
-def write_known_hosts(files: LabFiles, ports: dict[str, int]) -> None:
-    """Write the known_hosts file of machines (name to port on loopback), for clients that want one."""
+def write_known_hosts(files: LabFiles, ports: dict[str, int], stack: str = "lab") -> None:
+    """Write a stack's known_hosts file of machines (name to port on loopback), for clients that want one."""
     lines = [f"[127.0.0.1]:{port} {public_key(files.host_key(name))}\n" for name, port in ports.items()]
     text = "".join(lines).encode()
-    if not files.known_hosts.exists() or files.known_hosts.read_bytes() != text:
-        _write(files.known_hosts, text)
+    path = files.known_hosts_of(stack)
+    if not path.exists() or path.read_bytes() != text:
+        _write(path, text)
+
+
+def login(files: LabFiles, stack: str, port: str) -> str:
+    """Return the command by which a person logs in to a machine of a stack's lab, from the checkout."""
+    key, known = (path.relative_to(files.root) for path in (files.client_key, files.known_hosts_of(stack)))
+    return f"ssh -i {key} -o UserKnownHostsFile={known} -p {port} root@127.0.0.1"
 
 
 def _write(path: Path, content: bytes, mode: int = 0o600) -> None:

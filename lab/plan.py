@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.cables import End, Network, lay_cables
 from lab.errors import LabError
 from lab.files import LAB, LabFiles, digest
+from settings.guests import LabBackend
 from settings.models import Host, Lab, Stack
 from settings.ofed import OfedFlavour
 
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     NODE = "node"
     SWITCH = "switch"
     VENDOR = "vendor"
+    GUEST = "guest"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Plan:
-    """All networks and machines of one lab."""
+    """All networks of one lab, and all its machines that are containers."""
 
     networks: tuple[Network, ...]
     machines: tuple[Machine, ...]
@@ -131,11 +133,11 @@ def ssh_machines(stack: Stack) -> list[str]:
 
 
 def ports(stack: Stack) -> dict[str, int]:
-    """Return the port on 127.0.0.1 of each machine's SSH, and of the vendors."""
+    """Return the port on 127.0.0.1 of each machine's SSH, and of the vendors where there are some."""
     lab = _lab(stack)
     found = {one.name: lab.ssh_port_base - place for place, one in enumerate(stack.all_switches)}
     found |= {one.name: lab.ssh_port_base + place for place, one in enumerate(stack.hosts, start=1)}
-    return {**found, VENDOR: lab.vendor_port}
+    return found if lab.backend is LabBackend.VM else {**found, VENDOR: lab.vendor_port}
 
 
 def make_plan(
@@ -165,9 +167,11 @@ def make_plan(
     machines = [
         _switch(site, name, -2 - index, ends) for index, (name, ends) in enumerate(cables.switches.items())
     ]
-    machines.append(_vendor(site))
-    for place, host in enumerate(stack.hosts, start=_FIRST_HOST):
-        machines.append(_node(site, host, place, cables.hosts[host.name]))
+    # Virtual machines are no containers (lab/vm/plan.py), and reach no vendors.
+    if lab.backend is LabBackend.CONTAINER:
+        machines.append(_vendor(site))
+        for place, host in enumerate(stack.hosts, start=_FIRST_HOST):
+            machines.append(_node(site, host, place, cables.hosts[host.name]))
     published = ports(stack)
     return Plan(
         networks=(management, *cables.networks),

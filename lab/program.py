@@ -19,8 +19,11 @@ from lab.observe import NodeState, observe
 from lab.plan import make_plan, ports, ssh_machines
 from lab.vendor.artifacts import manifest
 from lab.vendor.completion import complete
+from settings.guests import LabBackend
 from settings.models import HostAccess, Stack, SwitchAccess
 
+# The make target that sets a stack's lab up.
+SETUP_BY = {"lab": "setup", "vmlab": "vm-setup"}
 # What stands in for hardware that no container has; lab/README.md says what each does and does not.
 STANDINS = (
     "switch command line (Onyx)",
@@ -48,18 +51,43 @@ def open_lab(stack: Stack, stack_name: str, recorded: Checkpoint) -> Machines:
     """
     files = LabFiles()
     try:
-        _check_setup(files, stack)
+        check_setup(files, stack, stack_name)
         return _open(stack, stack_name, recorded, files)
     except LabError as error:
         raise pulumi.RunError(str(error)) from None
 
 
 def _open(stack: Stack, stack_name: str, recorded: Checkpoint, files: LabFiles) -> Machines:
-    names = list(ports(stack))
+    if _has_guests(stack):
+        from lab.vm.program import open_guests  # noqa: PLC0415  (a lab of containers needs nothing of it)
+
+        return open_guests(stack, stack_name, recorded, files)
+    generations, absent = judge_containers(stack, stack_name, recorded, files)
+    lab = Lab(stack_name, stack, generations)
+    hosts, switches = access(stack, stack_name, files)
+    return Machines(
+        hosts=hosts,
+        switches=switches,
+        nodes=lab.nodes,
+        generations=generations,
+        absent=absent,
+        standins=STANDINS,
+        stack=complete(stack, manifest(files)),
+    )
+
+
+def judge_containers(
+    stack: Stack, stack_name: str, recorded: Checkpoint, files: LabFiles
+) -> tuple[dict[str, int], frozenset[str]]:
+    """Return the generation of each of the lab's containers in this run, and those that are to be made.
+
+    What the operator should know of them is told as warnings. Raises LabError when no engine answers.
+    """
+    draft = make_plan(stack, stack_name, node_tag(), files, {})
+    names = [machine.name for machine in draft.machines]
     known = {name: recorded.labels(name) for name in names}
     numbers = {name: _generation(labels) for name, labels in known.items()}
     found = observe(os.environ.get("DOCKER_HOST"), names, numbers, stack_name)
-    draft = make_plan(stack, stack_name, node_tag(), files, {})
     generations, absent = {}, set()
     for name in names:
         labels = known[name]
@@ -70,21 +98,16 @@ def _open(stack: Stack, stack_name: str, recorded: Checkpoint, files: LabFiles) 
         if found[name].state == "absent" or changed:
             absent.add(name)
         if found[name].state == "absent" and labels is not None:
-            pulumi.log.warn(f"drift: lab machine {name}: found none, wanted generation {numbers[name]}")
+            tell_absent(name, numbers[name])
         if found[name].state == "stopped":
             container = draft.machine(name).container
             pulumi.log.warn(f"lab machine {name} is stopped; start it with `docker start {container}`")
-    lab = Lab(stack_name, stack, generations)
-    hosts, switches = access(stack, files)
-    return Machines(
-        hosts=hosts,
-        switches=switches,
-        nodes=lab.nodes,
-        generations=generations,
-        absent=frozenset(absent),
-        standins=STANDINS,
-        stack=complete(stack, manifest(files)),
-    )
+    return generations, frozenset(absent)
+
+
+def tell_absent(name: str, generation: int) -> None:
+    """Tell the operator that a machine which was made is gone."""
+    pulumi.log.warn(f"drift: lab machine {name}: found none, wanted generation {generation}")
 
 
 def next_generation(recorded: int, found: NodeState, changed: bool) -> int:
@@ -97,7 +120,9 @@ def next_generation(recorded: int, found: NodeState, changed: bool) -> int:
     return max(recorded, found.generation or 0) + 1
 
 
-def access(stack: Stack, files: LabFiles) -> tuple[Mapping[str, HostAccess], Mapping[str, SwitchAccess]]:
+def access(
+    stack: Stack, stack_name: str, files: LabFiles
+) -> tuple[Mapping[str, HostAccess], Mapping[str, SwitchAccess]]:
     """Return how to log in to the lab's hosts and switches; the switches have one password."""
     published = ports(stack)
     private_key = files.client_key.read_text()
@@ -110,7 +135,7 @@ def access(stack: Stack, files: LabFiles) -> tuple[Mapping[str, HostAccess], Map
             host_key=public_key(files.host_key(host.name)),
             private_key=SecretStr(private_key),
             private_key_file=str(files.client_key),
-            known_hosts_file=str(files.known_hosts),
+            known_hosts_file=str(files.known_hosts_of(stack_name)),
         )
         for host in stack.hosts
     }
@@ -134,15 +159,12 @@ def _generation(labels: Mapping[str, str] | None) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _check_setup(files: LabFiles, stack: Stack) -> None:
+def check_setup(files: LabFiles, stack: Stack, stack_name: str) -> None:
     """Raise LabError when set-up has not made what this stack's lab needs."""
-    hint = "run `make setup`; it makes what is missing and leaves the rest as it is."
-    needed = [
-        files.client_key,
-        files.known_hosts,
-        files.switch_password,
-        files.vendor_manifest,
-    ]
+    target = SETUP_BY.get(stack_name, "setup")
+    hint = f"run `make {target}`; it makes what is missing and leaves the rest as it is."
+    needed = [files.client_key, files.known_hosts_of(stack_name), files.switch_password]
+    needed += [] if _has_guests(stack) else [files.vendor_manifest]
     needed += [files.host_key(name) for name in ssh_machines(stack)]
     for path in needed:
         if not path.exists():
@@ -153,3 +175,7 @@ def _check_setup(files: LabFiles, stack: Stack) -> None:
             raise LabError(f"The lab's image {node_tag()} is not in the Docker engine.", hint)
     finally:
         client.close()
+
+
+def _has_guests(stack: Stack) -> bool:
+    return stack.lab is not None and stack.lab.backend is LabBackend.VM

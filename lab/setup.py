@@ -61,15 +61,15 @@ def clean() -> None:
         client.close()
 
 
-def published(client: DockerClient) -> tuple[set[int], dict[int, str]]:
-    """Return the ports of the lab's own containers, and the container behind each published port."""
+def published(client: DockerClient, stack_name: str = STACK_NAME) -> tuple[set[int], dict[int, str]]:
+    """Return the ports of a lab's own containers, and the container behind each published port."""
     ours, owners = set(), {}
     for container in client.api.containers():
         name = container["Names"][0].lstrip("/")
         for port in container.get("Ports") or []:
             if "PublicPort" in port:
                 owners[port["PublicPort"]] = name
-                if (container.get("Labels") or {}).get("rocestack.stack") == STACK_NAME:
+                if (container.get("Labels") or {}).get("rocestack.stack") == stack_name:
                     ours.add(port["PublicPort"])
     return ours, owners
 
@@ -84,9 +84,9 @@ def subnets(stack: Stack) -> dict[str, IPv4Network]:
     }
 
 
-def bridges(client: DockerClient) -> list[str]:
-    """Return the interfaces of the lab's own networks on this machine."""
-    mine = client.api.networks(filters={"label": f"rocestack.stack={STACK_NAME}"})
+def bridges(client: DockerClient, stack_name: str = STACK_NAME) -> list[str]:
+    """Return the interfaces of a lab's own networks on this machine."""
+    mine = client.api.networks(filters={"label": f"rocestack.stack={stack_name}"})
     return [f"br-{network['Id'][:12]}" for network in mine]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.errors import LabError
+from lab.files import LabFiles
+from lab.keys import login
 
 _DEADLINE_S = 60
 
@@ -27,10 +29,10 @@ def read_outputs(stack_name: str) -> Mapping[str, Any]:
     return outputs
 
 
-def summarise(outputs: Mapping[str, Any]) -> str:
+def summarise(outputs: Mapping[str, Any], stack_name: str = "lab") -> str:
     """Return the summary as text; what the stack has no output for is left out."""
     if not outputs:
-        return "The lab is not up: the stack has no outputs. `make lab` brings it up.\n"
+        return f"The lab is not up: the stack has no outputs. `make {stack_name}` brings it up.\n"
     lines = ["", "The cluster"]
     hosts = outputs.get("hosts", {})
     for name, where in hosts.items():
@@ -38,8 +40,7 @@ def summarise(outputs: Mapping[str, Any]) -> str:
     for name, where in outputs.get("switches", {}).items():
         lines.append(f"  {name:<14} {where}")
     if hosts:
-        key, known = ".lab/keys/client/id_ed25519", ".lab/keys/known_hosts"
-        lines.append(f"  {'log in':<14} ssh -i {key} -o UserKnownHostsFile={known} -p PORT root@127.0.0.1")
+        lines.append(f"  {'log in':<14} {login(LabFiles(), stack_name, 'PORT')}")
     training = outputs.get("training")
     # After an `up` that failed the engine keeps a mark here instead of figures.
     if isinstance(training, dict):

@@ -12,9 +12,12 @@ import asyncssh
 
 from lab.errors import LabError
 from lab.files import LabFiles
+from lab.keys import login
 from lab.plan import Kind
 
 DEADLINE_S = 120.0
+# A virtual machine whose processor is emulated boots a whole kernel first.
+GUEST_DEADLINE_S = 600.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 _TRY_S = 10.0
@@ -27,26 +30,33 @@ class _NotYetError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """A machine to wait for, and the host key that it must show (the vendors have none)."""
+    """A machine of a stack's lab to wait for, and the host key that it must show (the vendors have none)."""
 
     name: str
     kind: Kind
     port: int
     host_key: str = ""
+    stack: str = "lab"
 
 
 def target_from(lines: Mapping[str, str]) -> Target:
     """Return the target in the flat lines of a `ready` step; LabError when one is missing or wrong."""
     try:
-        return Target(lines["name"], Kind(lines["kind"]), int(lines["port"]), lines.get("host_key", ""))
+        return Target(
+            name=lines["name"],
+            kind=Kind(lines["kind"]),
+            port=int(lines["port"]),
+            host_key=lines.get("host_key", ""),
+            stack=lines.get("stack", "lab"),
+        )
     except (KeyError, ValueError) as error:
         raise LabError(
             f"`lab wait` did not understand its input: {error}",
-            "it wants lines name, kind (node, switch, vendor), port and host_key on stdin.",
+            "it wants lines name, kind (node, switch, vendor, guest), port and host_key on stdin.",
         ) from None
 
 
-def wait(target: Target, files: LabFiles, deadline_s: float = DEADLINE_S) -> float:
+def wait(target: Target, files: LabFiles, deadline_s: float | None = None) -> float:
     """Return the seconds after which the machine answered; LabError with the last reason when it never did.
 
     A wrong host key is an error at once: waiting does not make it right.
@@ -55,7 +65,10 @@ def wait(target: Target, files: LabFiles, deadline_s: float = DEADLINE_S) -> flo
         Kind.NODE: _node,
         Kind.SWITCH: _switch,
         Kind.VENDOR: _vendor,
+        Kind.GUEST: _node,
     }
+    if deadline_s is None:
+        deadline_s = GUEST_DEADLINE_S if target.kind is Kind.GUEST else DEADLINE_S
     return asyncio.run(_poll(target, checks[target.kind], files, deadline_s))
 
 
@@ -84,10 +97,16 @@ async def _poll(
         if time.monotonic() - begun + pause > deadline_s:
             raise LabError(
                 f"{target.name} at {_ADDRESS}:{target.port} is not ready after {deadline_s:.0f} s: {reason}",
-                f"`docker logs` of its container (label rocestack.node={target.name}) says why.",
+                _where_to_look(target),
             )
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+
+
+def _where_to_look(target: Target) -> str:
+    if target.kind is Kind.GUEST:
+        return f"its console says why: .lab/vm/guests/*/{target.name}/console.log."
+    return f"`docker logs` of its container (label rocestack.node={target.name}) says why."
 
 
 def _trusted(target: Target) -> asyncssh.SSHKnownHosts:
@@ -111,8 +130,7 @@ async def _node(target: Target, files: LabFiles) -> None:
             failed = await connection.run("systemctl --failed --plain --no-legend", check=False)
             raise LabError(
                 f"{target.name} came up with failed units: {' '.join(str(failed.stdout).split())}",
-                f"look at them on the node: ssh -i .lab/keys/client/id_ed25519 "
-                f"-o UserKnownHostsFile=.lab/keys/known_hosts -p {target.port} root@{_ADDRESS}",
+                f"look at them on the node: {login(files, target.stack, str(target.port))}",
             )
         if state != "running":
             raise _NotYetError(f"systemd is {state or 'not there'}")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from settings.dataset import Dataset
 from settings.docker import Docker
 from settings.gpu import Apt, Gpu, Reboot
+from settings.guests import Guests, LabBackend
 from settings.image import Image
 from settings.observation import Observation
 from settings.ofed import Ofed
@@ -65,8 +66,14 @@ class Lab(Section):
 
     SSH is published on 127.0.0.1: the first switch's at `ssh_port_base`, that of each further one a port
     below, that of the n-th host n ports above. The lab's vendors are at `vendor_port`.
+
+    With the backend `container` hosts, switches and vendors are containers. With `vm` the hosts are virtual
+    machines with kernels of their own: there are no vendors, and the switches carry none of their frames
+    (docs/explanation/labs.md).
     """
 
+    backend: LabBackend = LabBackend.CONTAINER
+    guests: Guests = Guests()
     ssh_port_base: Annotated[int, Field(ge=1024, le=65000)] = 22400
     vendor_port: TcpPort = 22451
     management_subnet: IPv4Network

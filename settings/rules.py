@@ -15,6 +15,7 @@ from settings.dataset_rules import DATASET_RULES
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import OLDEST_DRIVER, Gpu, GpuDriver
 from settings.image_rules import IMAGE_RULES
+from settings.lab_rules import LAB_RULES
 from settings.models import Access, Host, Lab, Network
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
@@ -192,6 +193,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     *IMAGE_RULES,
     *CUDA_RULES,
     *REGISTRY_RULES,
+    *LAB_RULES,
     (("hosts", "network"), _addresses_in_subnet),
     *TRAINING_RULES,
     *DATASET_RULES,

@@ -56,7 +56,7 @@ class Racks:
 
     def read(self, switch: str) -> Observation:
         """Return what a switch says, asked as the program asks it."""
-        login = access(self.stack, self.files)[1][switch]
+        login = access(self.stack, "lab", self.files)[1][switch]
         return read_switch(
             read_access(switch_qos.login(login), switch_qos.secrets(login)), replace(WANTED, ports=()), 30.0
         )

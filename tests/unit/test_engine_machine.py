@@ -142,3 +142,30 @@ def test_binaries_are_placed_all_or_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["command", "docker"])
 def test_our_drop_ins_serve_the_versions_that_are_pinned(name: str) -> None:
     assert plugin_install.dropin_version(name) == versions.pinned_plugins(ROOT)[name]
+
+
+@pytest.mark.parametrize(
+    ("absent", "files", "root", "packages"),
+    [
+        ((), True, True, []),
+        (("qemu-img",), True, True, ["qemu-utils"]),
+        (
+            ("grub-mkrescue",),
+            False,
+            True,
+            ["debian-archive-keyring", "grub-common", "grub-pc-bin", "seabios"],
+        ),
+        (("newuidmap",), True, True, []),
+        (("newuidmap",), True, False, ["uidmap"]),
+    ],
+)
+def test_what_guests_need(absent: tuple[str, ...], files: bool, root: bool, packages: list[str]) -> None:
+    found = tools.missing_for_guests(
+        lambda program: None if program in absent else program, lambda _: files, root=root
+    )
+    assert found == packages
+
+
+def test_a_lab_of_containers_needs_no_virtual_machines_packages() -> None:
+    found = tools.missing(lambda _: None, own_engine=True, base_image=True)
+    assert (set(tools.GUESTS.values()) - {"mmdebstrap"}).isdisjoint(found.packages)
