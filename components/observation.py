@@ -30,6 +30,7 @@ HOST_STEPS = (
     "ofed_stack.packages",
     "ofed_stack.link_type",
     "ofed_stack.address",
+    "ofed_stack.soft_roce",
     "ofed_stack.qos",
     "docker_host.engine",
     "docker_host.routes",

@@ -13,6 +13,7 @@ from components.apt_repository import repository_lines
 from components.context import Cluster, HostContext
 from components.host_step import host_step
 from components.reboot import reboot_step
+from settings.models import Host, Stack
 from settings.ofed import Ofed, OfedFlavour
 from settings.roce import RoceProfile
 
@@ -24,6 +25,8 @@ PACKAGES = {
     OfedFlavour.DOCA_OFED: ("dkms", "ethtool", "pciutils"),
 }
 _NONE = "none"
+# The one that a host without a card gets; the kernel would name it so too.
+_SOFT_DEVICE = "rxe0"
 
 
 def package_facts(ofed: Ofed) -> dict[str, str]:
@@ -40,7 +43,7 @@ def package_facts(ofed: Ofed) -> dict[str, str]:
         "flags": " ".join(ofed.flags),
         **repository_lines(repository),
         "hold": "yes" if ofed.flavour is OfedFlavour.DOCA_OFED else "no",
-        "card": "present",
+        "card": _NONE if ofed.soft_roce else "present",
         "driver": "current",
         "sysfs_root": ofed.sysfs_root,
     }
@@ -67,6 +70,18 @@ def qos_facts(roce: RoceProfile) -> dict[str, str]:
     }
 
 
+def soft_roce_facts(stack: Stack, host: Host) -> dict[str, str]:
+    """Return the settings of the step ofed_stack.soft_roce: the device, its GID, and what is counted."""
+    return {
+        "interface": stack.network.data_interface,
+        "device": _SOFT_DEVICE,
+        "address": str(host.data_address),
+        "gid": "RoCE v2",
+        "counted_dscp": str(stack.roce.dscp),
+        "sysfs_root": stack.ofed.sysfs_root,
+    }
+
+
 class OfedStack(pulumi.ComponentResource):
     """One host's RDMA stack, its Ethernet port with a data address, and its half of the RoCE profile."""
 
@@ -90,7 +105,7 @@ class OfedStack(pulumi.ComponentResource):
             parent=self,
             depends_on=[packages],
         )
-        address = host_step(
+        ready: pulumi.Resource = host_step(
             cluster,
             context,
             "ofed_stack.address",
@@ -103,6 +118,15 @@ class OfedStack(pulumi.ComponentResource):
             parent=self,
             depends_on=[link_type],
         )
+        if stack.ofed.soft_roce:
+            ready = host_step(
+                cluster,
+                context,
+                "ofed_stack.soft_roce",
+                soft_roce_facts(stack, context.host),
+                parent=self,
+                depends_on=[ready],
+            )
         host_step(
             cluster,
             context,
@@ -114,6 +138,6 @@ class OfedStack(pulumi.ComponentResource):
                 "allow_unobservable": stack.ofed.unobservable("ofed_stack.qos"),
             },
             parent=self,
-            depends_on=[address],
+            depends_on=[ready],
         )
         self.register_outputs({"address": stack.data_cidr(context.host), "interface": interface})

@@ -183,6 +183,7 @@ def _wanted(stack: Stack, image: Mapping[str, Any], dataset: Mapping[str, Any]) 
         addresses={host.name: str(host.data_address) for host in stack.hosts},
         image=image,
         dataset=dataset,
+        wire=stack.ofed.soft_roce,
     )
 
 

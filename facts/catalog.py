@@ -112,7 +112,7 @@ _SETTINGS: Mapping[str, Step] = {
             "packages": Fact("`dpkg-query`"),
             **_REPOSITORY,
             "hold": Fact("`dpkg-query`: selection hold of doca-ofed", free=("no",)),
-            "card": Fact("`lspci`", told=f"a missing card {_PERSON}"),
+            "card": Fact("`lspci`", told=f"a missing card {_PERSON}", free=("none",)),
             "driver": Fact("the loaded mlx5_core against the one on the disk"),
         },
         {
@@ -136,6 +136,15 @@ _SETTINGS: Mapping[str, Step] = {
             "mtu": Fact("`/sys/class/net`"),
             "link": Fact("`/sys/class/net`: up, no-carrier or down"),
         }
+    ),
+    "ofed_stack.soft_roce": Step(
+        {
+            "interface": Fact("`/sys/class/net`", told="as for ofed_stack.address"),
+            "device": Fact("the RDMA device that the kernel has over the interface; the unit is enabled"),
+            "gid": Fact("the type that the device's GID table in sysfs has for the data address"),
+            "counted_dscp": Fact("`tc filter show`: the counting filters of both directions, each compared"),
+        },
+        {"address": "part of gid: it is looked for there", "sysfs_root": _WHERE},
     ),
     "ofed_stack.qos": Step(
         {

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from facts import rendering
+from facts import rendering, wire
+from facts.wire import Packets
 
 END = "evidence.end="
 ROCE_V2 = "RoCE v2"
@@ -35,13 +36,15 @@ class Gid:
 class Evidence:
     """What a host told. What could not be read is not there: never 0, never an empty text.
 
-    `epoch` is the host's time in seconds since 1970, `speed_mbps` the link's speed in Mb/s, `verbs` the
-    device's file under /dev/infiniband. `counters` are the NIC's per priority (`ethtool -S`), `hardware`
-    those of the RDMA port (hw_counters). `containers` and `logs` have, by a shard's container, how it ran
-    and its lines of ours.
+    `epoch` is the host's time in seconds since 1970, `boot` the id of its boot, `speed_mbps` the link's
+    speed in Mb/s, `verbs` the device's file under /dev/infiniband. `counters` are the NIC's per priority
+    (`ethtool -S`), `hardware` those of the RDMA port (hw_counters). `wire` has the RoCE packets counted on
+    the interface, by ``ingress`` and ``egress``, on hosts whose RDMA device is software. `containers` and
+    `logs` have, by a shard's container, how it ran and its lines of ours.
     """
 
     epoch: int | None = None
+    boot: str | None = None
     speed_mbps: int | None = None
     device: str | None = None
     port: int | None = None
@@ -49,6 +52,7 @@ class Evidence:
     gids: tuple[Gid, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     hardware: Mapping[str, int] = field(default_factory=dict)
+    wire: Mapping[str, Packets] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     containers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -97,6 +101,7 @@ def _evidence(groups: Mapping[str, Mapping[str, str]], logs: Mapping[str, list[s
         gids.append(Gid(int(index), address, kind))
     return Evidence(
         epoch=int(epoch) if epoch is not None else None,
+        boot=groups.get("time", {}).get("boot"),
         speed_mbps=int(speed) if speed is not None else None,
         device=rdma.get("device"),
         port=int(rdma["port"]) if "port" in rdma else None,
@@ -104,6 +109,7 @@ def _evidence(groups: Mapping[str, Mapping[str, str]], logs: Mapping[str, list[s
         gids=tuple(gids),
         counters={name: int(value) for name, value in groups.get("counter", {}).items()},
         hardware={name: int(value) for name, value in groups.get("hardware", {}).items()},
+        wire={way: wire.parse(text) for way, text in groups.get("wire", {}).items()},
         versions=groups.get("version", {}),
         containers={name: json.loads(value) for name, value in groups.get("container", {}).items()},
         logs={name: tuple(found) for name, found in logs.items()},

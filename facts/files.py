@@ -22,6 +22,7 @@ UNIT, RECORD = "unit", "record"
 _ACTIVE, _KEPT = "active", "kept"
 _UNITS = {
     "ofed_stack.address": "rocestack-address@{interface}.service",
+    "ofed_stack.soft_roce": "rocestack-soft-roce@{interface}.service",
     "ofed_stack.qos": "rocestack-qos@{interface}.service",
     "docker_host.routes": "rocestack-routes.service",
     "training_job.dataset_server": "rocestack-dataset.service",
@@ -100,6 +101,10 @@ FILES: Mapping[str, tuple[HostFile, ...]] = {
     "ofed_stack.address": (
         *_service("ofed_stack.address", "rocestack-address@.service", "rocestack-address@.service"),
         _device("ofed_stack.address"),
+    ),
+    "ofed_stack.soft_roce": (
+        *_service("ofed_stack.soft_roce", "rocestack-soft-roce@.service", "rocestack-soft-roce@.service"),
+        _device("ofed_stack.soft_roce"),
     ),
     "ofed_stack.qos": (
         *_service("ofed_stack.qos", "rocestack-qos@.service", "rocestack-qos@.service"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from facts import evidence
+from facts import evidence, wire_proof
 from facts.evidence import Evidence
 
 NOT_THERE = "not there"
@@ -20,7 +20,10 @@ _FRACTION = re.compile(r"\.\d+")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the stack asked for. `addresses` are the hosts' data addresses."""
+    """What the stack asked for. `addresses` are the hosts' data addresses.
+
+    `wire`: the hosts count RoCE packets themselves, so the proof must have those counts.
+    """
 
     run: str
     transport: str
@@ -29,6 +32,7 @@ class Wanted:
     addresses: Mapping[str, str]
     image: Mapping[str, Any]
     dataset: Mapping[str, Any]
+    wire: bool = False
 
 
 def build(
@@ -74,6 +78,7 @@ def build(
         "shards": shards,
         "started": min(starts, default=NOT_THERE),
         "transport": figures["transport"],
+        "wire": wire_proof.summary(hosts, "wire") or NOT_THERE,
     }
 
 
@@ -99,8 +104,10 @@ def _shard(wanted: Wanted, figures: Mapping[str, Any], host: Evidence) -> dict[s
 
 
 def _before(earlier: Evidence | None, later: Evidence) -> Evidence:
-    """Return what a host told before the run; nothing where it was asked again since."""
+    """Return what a host told before the run; nothing where it was asked again since, or has booted since."""
     if earlier is None or earlier.epoch is None or later.epoch is None or earlier.epoch > later.epoch:
+        return Evidence()
+    if earlier.boot != later.boot:
         return Evidence()
     return earlier
 
@@ -115,6 +122,7 @@ def _host(wanted: Wanted, name: str, before: Evidence, after: Evidence) -> dict[
         "other_priorities_percent": NOT_THERE if share is None else share,
         f"priority_{wanted.priority}": evidence.of_priority(grown, wanted.priority) or NOT_THERE,
         "versions": dict(after.versions),
+        "wire": wire_proof.moved(before, after) or NOT_THERE,
     }
 
 
@@ -154,6 +162,10 @@ def _problems(
             )
     if wanted.transport == "ibverbs" and len(hosts) > 1:
         found += _idle_priorities(wanted.priority, hosts)
+    if wanted.transport == "ibverbs" and wanted.wire:
+        for name, host in hosts.items():
+            counted = host["wire"]
+            found += wire_proof.problems(name, None if counted == NOT_THERE else counted, wanted.dscp)
     return found
 
 

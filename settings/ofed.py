@@ -10,6 +10,9 @@ from pydantic import Field
 from settings.artifact import AptRepository, Artifact
 from settings.section import AbsolutePath, PackageVersion, Section
 
+# Where a kernel shows its devices.
+KERNEL_FILES = "/sys"
+
 
 class MayBeUnobservable(StrEnum):
     """What a card or its driver may be unable to show; each is a fact of the host's RoCE settings."""
@@ -47,6 +50,8 @@ class Ofed(Section):
 
     `version` is MLNX_OFED's as `ofed_info -n` shows it, or that of DOCA-OFED's package doca-ofed, which is
     held. `iso` and `flags` are mlnx_ofed's, `repository` is doca_ofed's.
+    `soft_roce` makes the kernel's own RDMA device (rdma_rxe) over the data interface of hosts that have no
+    card, and counts its packets by DSCP and IP version on that interface; with flavour `inbox` alone.
     `sysfs_root` is /sys on metal. The lab has no RDMA card, and its stand-in keeps the card's files
     elsewhere. `allow_unobservable` lists facts, as ``step.key``, that this cluster's cards cannot show.
     """
@@ -56,7 +61,8 @@ class Ofed(Section):
     iso: Artifact | None = None
     flags: tuple[Annotated[str, Field(pattern=r"^--[a-z0-9-]+(=[A-Za-z0-9._/-]+)?$")], ...] = ()
     repository: AptRepository | None = None
-    sysfs_root: AbsolutePath = "/sys"
+    soft_roce: bool = False
+    sysfs_root: AbsolutePath = KERNEL_FILES
     allow_unobservable: tuple[MayBeUnobservable, ...] = ()
 
     def unobservable(self, step: str) -> str:

@@ -20,6 +20,7 @@ from settings.models import Access, Host, Lab, Network
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
 from settings.registry_rules import REGISTRY_RULES
+from settings.soft_roce import SOFT_ROCE_RULES
 from settings.switch import switch_sections
 from settings.switch_rules import SWITCH_RULES, One, Several, switch_login
 from settings.training_rules import TRAINING_RULES
@@ -200,6 +201,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("docker", "gpu", "lab"), _docker_has_its_sources),
     (("gpu", "lab"), _driver_has_its_source),
     (("ofed", "lab"), _ofed_has_its_sources),
+    *SOFT_ROCE_RULES,
     (("hosts", "network", "lab"), _subnets_apart),
     (("hosts", "switch", "switches", "access", "lab"), _metal_is_reachable),
     (("hosts", "switch", "switches", "lab"), _lab_ports_apart),

@@ -140,7 +140,7 @@ _TEXTS = (
     _known(
         r"ibverbs/pair\.cc:\d+\] rv == 0\. (?:22|61) vs 0",
         "The RDMA device has no usable GID at the chosen index.",
-        "See `show_gids`: the index must be RoCE v2 with the data address, on every host.",
+        "On every host the index must be RoCE v2 with the data address (`show_gids`) and the library loaded.",
     ),
     _known(
         r"ibverbs/pair\.cc:\d+\] rv == 0\. 38 vs 0",
@@ -160,7 +160,8 @@ _TEXTS = (
     _known(
         r"wc->status == IBV_WC_SUCCESS\. (?:5|12) vs 0",
         "RDMA packets to another shard get no answer.",
-        "Check the GID index, the MTU and the path between the hosts: `ib_write_bw -R` must work there.",
+        "Check the GID index, the MTU and the path between the hosts: `ib_write_bw -R` must work there. "
+        "Where hosts are slow to answer, raise `rocestack:training` ack_timeout.",
     ),
     _known(
         r"wc->status == IBV_WC_SUCCESS\. (\d+) vs 0",
@@ -260,7 +261,17 @@ _STATUSES = {
         "The trainer crashed in native code.", "See the log's last lines; is the CPU or RAM faulty?"
     ),
     143: Failure("It was stopped from outside.", _NEW_TRY, consequence=True),
+    255: Failure(
+        "It went down with its host or that host's Docker engine.",
+        "See on that host why it started anew: `last -x reboot`, `journalctl -u docker`. " + _NEW_TRY,
+    ),
 }
+# How a shard ends with its host: stopped by the shutdown, killed, or found gone by the next engine.
+_ENDS_WITH_HOST = (137, 143, 255)
+_HOST_WENT = Failure(
+    "Its host went away in the middle of the run and is back since; the shard ended with it.",
+    "See why it did: `last -x reboot` there. Then run `pulumi up` again: it takes a new run id.",
+)
 
 _OUT_OF_MEMORY = Failure(
     "It ran out of memory and the kernel killed it.",
@@ -269,14 +280,18 @@ _OUT_OF_MEMORY = Failure(
 _UNKNOWN = Failure("It failed for a reason that is not known here.", "See the log's last lines.")
 
 
-def explain(lines: Collection[str], exit_status: int, *, out_of_memory: bool = False) -> Failure:
-    """Return why a shard with this output and exit status failed.
+def explain(
+    lines: Collection[str], exit_status: int, *, out_of_memory: bool = False, host_was_away: bool = False
+) -> Failure:
+    """Return why a shard with this output and exit status failed; its host may have been away meanwhile.
 
     Known texts come from runs of Caffe2 1.7.1 with Gloo and from its users' reports; what is not known is
     said to be so.
     """
     if out_of_memory:
         return _OUT_OF_MEMORY
+    if host_was_away and exit_status in _ENDS_WITH_HOST:
+        return _HOST_WENT
     for known in _TEXTS:
         for line in lines:
             match = known.pattern.search(line)

@@ -119,7 +119,7 @@ def _topology(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
 
 def _facts(proof: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the proof's rows: what was asked, and what was found."""
-    dscp = proof["dscp"]
+    dscp, wire = proof["dscp"], proof.get("wire", NOT_THERE)
     rows = [
         ("run", f"{proof['run']} ({proof['run_id']})"),
         ("started", proof["started"]),
@@ -127,6 +127,10 @@ def _facts(proof: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("transport", f"{proof['transport']} on {proof['interface']}: {proof['rdma']}"),
         ("DSCP", NOT_THERE if dscp == NOT_THERE else f"{dscp['wanted']}, tested as {dscp['test']}"),
     ]
+    if wire != NOT_THERE:
+        rows.append(
+            ("on the wire", f"{wire['marked']} of {wire['packets']} RoCE packets IPv4 with that DSCP")
+        )
     rows += [(f"image {key}", _text(value)) for key, value in proof["image"].items()]
     rows += [(f"dataset {key}", _text(value)) for key, value in proof["dataset"].items()]
     return rows

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from training import figures
-from training.failures import Failure, explain
 from training.log import Iteration, LogError, Loss, ShardLog, ShardResult
 from training.remote import Answer, HostLost, HostRefused
 from training.request import Shard, WaitRequest
+from training.watched import State, Watched, report
 
 Say = Callable[[str], None]
 
-_LAST_LINES = 15
-_LAST_LINES_OF_OTHERS = 3
 # A line at least this often from each shard whose epochs are long.
 _SAY_EACH_S = 30.0
 _FIRST_PAUSE_S = 0.25
@@ -40,44 +37,6 @@ class Docker(Protocol):
         """Yield a container's output until it stops."""
 
 
-@dataclass(frozen=True)
-class State:
-    """A container as `docker inspect` shows it."""
-
-    status: str
-    exit_status: int
-    out_of_memory: bool
-
-    @property
-    def ended(self) -> bool:
-        """Whether it ran and is over."""
-        return self.status in ("exited", "dead")
-
-
-@dataclass
-class _Watched:
-    """A shard while it is watched: its output so far, and its end once it has one.
-
-    `said` and `said_at` are the last step that was told and when, `lost` why its host does not answer now,
-    `stopped` how it ended after we stopped it.
-    """
-
-    shard: Shard
-    log: ShardLog = field(default_factory=ShardLog)
-    said: tuple[int, int] = (-1, 0)
-    said_at: float = 0.0
-    lost: str = ""
-    end: State | None = None
-    stopped: State | None = None
-
-    def failed(self) -> bool:
-        return self.end is not None and self.end.exit_status != 0
-
-    def failure(self) -> Failure:
-        assert self.end is not None  # asked only of those that have ended
-        return explain(self.log.tail, self.end.exit_status, out_of_memory=self.end.out_of_memory)
-
-
 async def wait_for_job(
     request: WaitRequest, hosts: Mapping[str, Docker], say: Say, *, grace_s: float = _GRACE_S
 ) -> str:
@@ -88,7 +47,7 @@ async def wait_for_job(
     fails, cannot be watched, or the deadline passes; the shards that still run are then stopped.
     Cancelled, it leaves them running.
     """
-    watched = [_Watched(shard) for shard in request.shards]
+    watched = [Watched(shard) for shard in request.shards]
     # One shard alone has no peer, so nothing is set.
     marked = request.transport == figures.VERBS and len(watched) > 1
     tasks = [asyncio.create_task(_watch(one, hosts[one.shard.host], say, marked=marked)) for one in watched]
@@ -125,12 +84,10 @@ async def wait_for_job(
     if trouble is None and not any(one.failed() for one in watched):
         return _figures(request, watched)
     await asyncio.gather(*(_settle(one, hosts[one.shard.host], say) for one in watched))
-    raise JobFailed(_report(watched, trouble))
+    raise JobFailed(report(watched, trouble))
 
 
-async def _let_the_cause_end(
-    watched: list[_Watched], tasks: list[asyncio.Task[None]], grace_s: float
-) -> None:
+async def _let_the_cause_end(watched: list[Watched], tasks: list[asyncio.Task[None]], grace_s: float) -> None:
     """Give the others a moment to end by themselves while only shards that fell because of another did."""
     pending = {task for task in tasks if not task.done()}
     loop = asyncio.get_running_loop()
@@ -169,7 +126,7 @@ async def inspect(docker: Docker, container: str) -> State | None:
         raise HostLost(f"docker says: {answer.text.strip()}") from error
 
 
-async def _watch(one: _Watched, docker: Docker, say: Say, *, marked: bool) -> None:
+async def _watch(one: Watched, docker: Docker, say: Say, *, marked: bool) -> None:
     """Follow a shard until it has ended; a host that is lost for a while is asked again.
 
     `marked`: the shard's library for verbs must have spoken before the first step.
@@ -196,7 +153,7 @@ async def _watch(one: _Watched, docker: Docker, say: Say, *, marked: bool) -> No
                 say(f"{one.shard}: ended with exit status {state.exit_status}")
                 return
         except HostLost as error:
-            one.lost = str(error)
+            one.lost, one.was_away = str(error), True
             if one.lost != lost:
                 lost = one.lost
                 say(f"{one.shard}: {error}; trying again")
@@ -204,7 +161,7 @@ async def _watch(one: _Watched, docker: Docker, say: Say, *, marked: bool) -> No
         pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
-def _say_progress(one: _Watched, step: Iteration, loss: Loss, say: Say) -> None:
+def _say_progress(one: Watched, step: Iteration, loss: Loss, say: Say) -> None:
     """Say a step in the middle and at the end of an epoch, and now and then in a long one.
 
     None is said again after a reconnection.
@@ -222,7 +179,7 @@ def _say_progress(one: _Watched, step: Iteration, loss: Loss, say: Say) -> None:
     )
 
 
-async def _settle(one: _Watched, docker: Docker, say: Say) -> None:
+async def _settle(one: Watched, docker: Docker, say: Say) -> None:
     """Note how a shard ended by itself, or stop it. A host that is lost is only mentioned."""
     if one.end is not None:
         return
@@ -246,59 +203,7 @@ async def _settle(one: _Watched, docker: Docker, say: Say) -> None:
         say(f"{one.shard}: could not be stopped: {one.lost}")
 
 
-def _report(watched: list[_Watched], trouble: str | None) -> str:
-    """Return the whole message: the cause and its log first, then how each other shard ended."""
-    failed = [one for one in watched if one.failed()]
-    # A shard that fell because of another is never the cause while one fell by itself.
-    failed.sort(key=lambda one: one.failure().consequence)
-    parts = [trouble] if trouble is not None else []
-    lost = [one for one in watched if one.lost and not one.failed()]
-    if failed and failed[0].failure().consequence:
-        parts += [_lost(one) for one in lost]
-    for place, one in enumerate(failed):
-        assert one.end is not None  # `failed` has only ended ones
-        failure = one.failure()
-        parts.append(
-            f"{str(one.shard).capitalize()} failed with exit status {one.end.exit_status}: {failure.sentence}"
-        )
-        if place == 0:
-            parts += [f"Hint: {failure.hint}", f"The last lines of its log ({one.shard.container}):"]
-        parts += _last(one, _LAST_LINES_OF_OTHERS if place else _LAST_LINES)
-    for one in watched:
-        if not one.failed():
-            parts += [_other(one), *_last(one, _LAST_LINES_OF_OTHERS)]
-    return "\n".join(parts)
-
-
-def _lost(one: _Watched) -> str:
-    return (
-        f"{str(one.shard).capitalize()} is on a host that does not answer: {one.lost}.\n"
-        "Hint: is that host up, and does it answer over SSH? Its shard may still run there."
-    )
-
-
-def _other(one: _Watched) -> str:
-    """Return how a shard that did not fail by itself ended."""
-    name = str(one.shard).capitalize()
-    if one.end is not None:
-        return f"{name} ended with exit status {one.end.exit_status}."
-    if one.stopped is not None:
-        return f"{name} was stopped (exit status {one.stopped.exit_status})."
-    return f"{name} could not be looked after: {one.lost or 'its container is gone'}."
-
-
-def _last(one: _Watched, count: int) -> list[str]:
-    return [f"  {line}" for line in [*filter(_tells, one.log.tail)][-count:]]
-
-
-def _tells(line: str) -> bool:
-    """Whether a line helps a person: not figures, counters or the frames of native code."""
-    return line.strip() != "" and not line.startswith(
-        ("rocestack-csv:", "rocestack-shard: traffic", "frame #", "    @ ")
-    )
-
-
-def _figures(request: WaitRequest, watched: list[_Watched]) -> str:
+def _figures(request: WaitRequest, watched: list[Watched]) -> str:
     results: dict[int, ShardResult] = {}
     for one in watched:
         try:

@@ -30,6 +30,7 @@ _COMMAND = "command:local:Command"
 STANDINS = (
     "switch command line (Onyx), which carries none of the guests' frames",
     "data network: a socket between two processes, no card and no cable",
+    "RDMA card: the kernel's own device in software (rxe)",
 )
 
 

@@ -21,6 +21,16 @@ nic_find() {
       return
     fi
   done
+  # A device without hardware has no such link; the port's GID table names its interface.
+  for device in "$root/class/infiniband/"*/ports/*/gid_attrs/ndevs/0; do
+    if [[ -e $device && $(cat "$device" 2>/dev/null) == "$interface" ]]; then
+      port=${device%/gid_attrs/*}
+      nic_port=${port##*/}
+      nic_device=${port%/ports/*}
+      nic_device=${nic_device##*/}
+      return
+    fi
+  done
   command -v ibdev2netdev >/dev/null || return 0
   while IFS= read -r line; do
     if [[ $line =~ ^([^ ]+)\ port\ ([0-9]+)\ ==\>\ ([^ ]+)\ \( && ${BASH_REMATCH[3]} == "$interface" ]]; then

@@ -30,6 +30,8 @@ from settings.models import HostAccess, Stack, SwitchAccess
 from settings.ofed import Ofed
 from settings.registry import Distribution, Registry
 from settings.switch import Switch
+from settings.training import Transport
+from settings.validation import Pairs
 
 ROOT = Path(__file__).parents[2]
 IMAGE_ID = "sha256:" + "a" * 64
@@ -147,6 +149,15 @@ def lab_stack() -> Stack:
     """Return the lab's settings with the flavours that need no vendor, whose steps have their own tests."""
     plain = Ofed(sysfs_root="/run/lab-sysfs", allow_unobservable=("ofed_stack.qos.pause",))
     return whole_lab_stack().model_copy(update={"gpu": Gpu(), "ofed": plain, "docker": Docker()})
+
+
+def soft_roce_stack() -> Stack:
+    """Return the plain settings of hosts without a card, whose RDMA device is the kernel's own."""
+    stack = lab_stack()
+    ofed = Ofed(soft_roce=True)
+    training = stack.training.model_copy(update={"transport": Transport.IBVERBS, "ack_timeout": 18})
+    validation = stack.validation.model_copy(update={"pairs": Pairs.NONE})
+    return stack.model_copy(update={"ofed": ofed, "training": training, "validation": validation})
 
 
 def named_registry_stack() -> Stack:

@@ -9,7 +9,7 @@ from components.observation import HOST_STEPS
 from settings import flat
 from settings.artifact import AptRepository, Artifact
 from settings.ofed import MayBeUnobservable, Ofed, OfedFlavour
-from tests.components.harness import IMAGE_ID, Program, World, lab_stack, whole_lab_stack
+from tests.components.harness import IMAGE_ID, Program, World, lab_stack, soft_roce_stack, whole_lab_stack
 
 HOST = "clx-mld-41"
 
@@ -159,4 +159,36 @@ def test_what_need_not_be_observable_travels_with_the_step() -> None:
 def test_the_lab_goes_through_every_step_of_a_host() -> None:
     lab = Program(World(whole_lab_stack()))
     steps = {name.partition("/")[2] for name in lab.by_name if name.startswith("clx-mld-41/")}
-    assert set(HOST_STEPS) - steps == {"gpu_host.apt"}
+    assert set(HOST_STEPS) - steps == {"gpu_host.apt", "ofed_stack.soft_roce"}
+
+
+def test_hosts_without_a_card_get_the_kernels_rdma_device() -> None:
+    program = Program(World(soft_roce_stack()))
+    found = flat.parse(program.stdin(f"{HOST}/ofed_stack.soft_roce"))
+    wanted = {"interface": "enp1f0", "device": "rxe0", "address": "31.31.31.41", "gid": "RoCE v2"}
+    assert {key: found[key] for key in wanted} == wanted
+    assert (found["counted_dscp"], found["unit"]) == ("26", "active")
+    assert flat.parse(program.stdin(f"{HOST}/ofed_stack.packages"))["card"] == "none"
+    # Its address makes its GID, and its device has RDMA-CM's defaults.
+    assert f"{HOST}/ofed_stack.address" in program.ancestors(f"{HOST}/ofed_stack.soft_roce")
+    assert f"{HOST}/ofed_stack.soft_roce" in program.ancestors(f"{HOST}/ofed_stack.qos")
+
+
+def test_hosts_with_a_card_get_none(program: Program) -> None:
+    assert f"{HOST}/ofed_stack.soft_roce" not in program.by_name
+    assert flat.parse(program.stdin(f"{HOST}/ofed_stack.packages"))["card"] == "present"
+
+
+def test_shards_over_verbs_get_the_devices_that_they_need_one_by_one() -> None:
+    program = Program(World(soft_roce_stack()))
+    shard = program.by_name[f"{HOST}/caffe2-shard-0"].inputs
+    assert not shard.get("privileged")
+    assert shard["capabilities"] == {"adds": ["IPC_LOCK"], "drops": ["ALL"]}
+    assert shard["ulimits"] == [{"name": "memlock", "soft": -1, "hard": -1}]
+    nodes = ["/dev/infiniband/uverbs0", "/dev/infiniband/rdma_cm"]
+    assert [one["hostPath"] for one in shard["devices"]] == nodes
+    told = dict(one.split("=", 1) for one in shard["envs"])
+    assert told["ROCESTACK_GID_INDEX"] == "auto"
+    assert (told["ROCESTACK_TRAFFIC_CLASS"], told["ROCESTACK_ACK_TIMEOUT"]) == ("106", "18")
+    # For the trainer alone, by its start program.
+    assert not any(name.startswith("LD_") for name in told)

@@ -20,6 +20,7 @@ from tests.components.harness import (
     built_on,
     lab_stack,
     named_registry_stack,
+    soft_roce_stack,
     streamed_stack,
     whole_lab_stack,
 )
@@ -52,6 +53,7 @@ STACKS = {
     "repositories": _with_repositories,
     "reference": _reference,
     "named registry": named_registry_stack,
+    "soft RoCE": soft_roce_stack,
     "streamed": streamed_stack,
     "built on the head": lambda: built_on(lab_stack(), "clx-mld-41"),
     "built everywhere": built_everywhere_stack,

@@ -124,6 +124,30 @@ def test_the_device_is_found_by_ofeds_tool_where_the_kernel_links_none(tmp_path:
     assert (found["traffic_class"], found["cma_roce_tos"]) == ("106", "106")
 
 
+def test_a_device_without_hardware_is_found_by_its_gid_table(tmp_path: Path) -> None:
+    root = _tree(tmp_path)
+    for path in (root / "class" / "net" / INTERFACE / "device" / "infiniband").iterdir():
+        path.rmdir()
+    for device, interface in (("mlx5_0", "mgmt0"), ("mlx5_1", INTERFACE)):
+        table = root / "class" / "infiniband" / device / "ports" / "1" / "gid_attrs" / "ndevs"
+        table.mkdir(parents=True)
+        (table / "0").write_text(f"{interface}\n")
+    found = _facts(root, OFED)
+    assert (found["traffic_class"], found["cma_roce_tos"]) == ("106", "106")
+
+
+def test_rdma_cm_is_read_from_the_kernels_configuration_where_no_tool_is(tmp_path: Path) -> None:
+    root = _tree(tmp_path)
+    tools = {"ethtool": OFED["ethtool"], "mlnx_qos": OFED["mlnx_qos"]}
+    assert _facts(root, tools)["cma_roce_tos"].startswith("unobservable: there is no cma_roce_tos")
+    folder = root / "kernel" / "config" / "rdma_cm" / "mlx5_1" / "ports" / "1"
+    folder.mkdir(parents=True)
+    (folder / "default_roce_tos").write_text("106\n")
+    (folder / "default_roce_mode").write_text("RoCE v2\n")
+    facts = _facts(root, tools)
+    assert (facts["cma_roce_tos"], facts["cma_roce_mode"]) == ("106", "RoCE v2")
+
+
 def test_the_second_port_of_a_device_is_its_own(tmp_path: Path) -> None:
     root = _tree(tmp_path, port=2)
     assert _facts(root, OFED)["traffic_class"] == "106"

@@ -198,6 +198,7 @@ def test_a_good_output_matches_no_text(case: str) -> None:
         (137, "killed"),
         (139, "crashed"),
         (143, "stopped"),
+        (255, "went down with its host"),
         (3, "not known"),
     ],
 )
@@ -207,6 +208,18 @@ def test_exit_statuses(status: int, word: str) -> None:
 
 def test_memory_comes_before_all_texts() -> None:
     assert explain(_lines("peer-killed-survivor"), 137, out_of_memory=True).sentence.startswith("It ran out")
+
+
+@pytest.mark.parametrize("status", [137, 143, 255])
+def test_a_host_that_was_away_took_its_shard_with_it(status: int) -> None:
+    failure = explain([], status, host_was_away=True)
+    assert failure.sentence.startswith("Its host went away in the middle of the run")
+    assert not failure.consequence
+    assert explain([], status).sentence != failure.sentence
+
+
+def test_a_shard_that_failed_by_itself_is_told_so_though_its_host_was_away() -> None:
+    assert explain(_lines("diverged"), 1, host_was_away=True) == explain(_lines("diverged"), 1)
 
 
 def test_every_exit_status_of_the_shard_script_is_known() -> None:

@@ -141,6 +141,27 @@ def test_the_cause_stands_before_its_consequence() -> None:
     assert "rocestack-csv" not in text
 
 
+TIMED_OUT = ["ERROR:timeout_guard:Call did not finish in time. Timeout:45s PID: 7"]
+
+
+def test_where_all_fell_because_of_another_it_was_the_network() -> None:
+    text = failure({"a": FakeDocker(TIMED_OUT, 134), "b": FakeDocker(TIMED_OUT, 134)})
+    assert text.startswith("No shard failed by itself, so what they have in common did: the data network")
+    assert text.count("Another shard stopped answering.") == 2
+
+
+def test_where_one_fell_by_itself_it_was_not_the_network() -> None:
+    text = failure({"a": FakeDocker(TIMED_OUT, 134), "b": FakeDocker(recorded("killed"), 137)})
+    assert "No shard failed by itself" not in text
+
+
+def test_a_host_that_started_anew_is_the_cause() -> None:
+    away = FakeDocker(recorded("finished-1")[:9], 143, troubles=[HostLost("b is lost: connection reset")])
+    text = failure({"a": FakeDocker(TIMED_OUT, 134), "b": away})
+    assert text.startswith("Shard 1 on b failed with exit status 143: Its host went away in the middle of")
+    assert "Shard 0 on a failed with exit status 134: Another shard stopped answering." in text
+
+
 def test_the_deadline_stops_all() -> None:
     hosts = {"a": FakeDocker([], None), "b": FakeDocker([], None)}
     assert failure(hosts, deadline_s=0.05).startswith("The job did not end within its 0.05 s.")
