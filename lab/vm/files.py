@@ -50,7 +50,8 @@ class VmFiles:
 
     @property
     def folder(self) -> Path:
-        return self.lab.folder / "vm"
+        # One name for it also where the checkout's folder is a link: a guest is known by its files' names.
+        return self.lab.folder.resolve() / "vm"
 
     @property
     def images(self) -> Path:
@@ -76,7 +77,7 @@ class VmFiles:
 
     def sockets(self, stack: str) -> Path:
         """The folder of a stack's sockets: short, because a socket's path is limited to 107 bytes."""
-        tag = hashlib.sha256(f"{self.lab.root}/{stack}".encode()).hexdigest()[:8]
+        tag = hashlib.sha256(f"{self.folder}/{stack}".encode()).hexdigest()[:8]
         return Path(tempfile.gettempdir()) / f"{PREFIX}-{os.getuid()}-{tag}"
 
 

@@ -5,12 +5,14 @@
 set -euo pipefail
 
 archive=$1 disk=$2 size=$3
+MKE2FS_CONFIG=$(dirname "$(realpath "$0")")/mke2fs.conf
+export MKE2FS_CONFIG
 work=$(mktemp -d "$disk.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/root"
-tar --extract --numeric-owner --preserve-permissions --xattrs --xattrs-include='*' --file "$archive" --directory "$work/root"
-# The device nodes of a booted guest are made by its kernel.
-find "$work/root/dev" -mindepth 1 -delete
+# A guest's kernel makes its device nodes, which nobody but root could unpack.
+tar --extract --numeric-owner --preserve-permissions --xattrs --xattrs-include='*' --exclude='./dev/*' \
+    --file "$archive" --directory "$work/root"
 truncate --size "$size" "$work/disk"
 mkfs.ext4 -q -F -L rocestack-root -E lazy_itable_init=1,lazy_journal_init=1 -d "$work/root" "$work/disk"
 mv "$work/disk" "$disk"

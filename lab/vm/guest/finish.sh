@@ -7,14 +7,16 @@ rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 # A guest reaches no mirror, and shall not wait for one.
 rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
 rm -rf /var/lib/apt/lists/*
+: > /etc/resolv.conf
 
-systemctl mask \
-    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
-    fstrim.timer systemd-networkd-wait-online.service
 # A new host has these installed, but runs none of them yet.
 systemctl disable docker.service docker.socket containerd.service docker-registry.service
 systemctl enable ssh.service lab-identity.service systemd-networkd.service
 systemctl set-default multi-user.target
+# What would work behind a step's back, and what would wait for a network that is complete.
+systemctl mask \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
+    fstrim.timer systemd-networkd-wait-online.service
 
 # systemd makes an id at first boot; empty, so that it takes no service's state for unset.
 : > /etc/machine-id
