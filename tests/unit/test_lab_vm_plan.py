@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
+from lab.files import LabFiles
 from lab.observe import NodeState, State
+from lab.tarballs import ARCHIVES
 from lab.vm.plan import Guest, Media, guest_from, plan_guests
-from lab.vm.program import judge
+from lab.vm.program import complete, judge
 from lab.vm.qemu import Paths, command
 from settings.loader import load_file
 
@@ -152,3 +154,16 @@ def test_no_key_is_in_the_command() -> None:
     given = _values(_command(_guests()["clx-vm-41"]), "-fw_cfg")
     assert "name=opt/rocestack/hostname,string=clx-vm-41" in given
     assert all(",file=" in value for value in given if "key" in value)
+
+
+def test_the_archives_are_on_the_guests_disk(tmp_path: Path) -> None:
+    files = LabFiles(tmp_path)
+    files.dataset.mkdir(parents=True)
+    for name in ARCHIVES.values():
+        (files.dataset / name).write_bytes(name.encode())
+    filled = complete(STACK, files).dataset
+    assert filled.train is not None
+    assert filled.train.source == f"/srv/rocestack-data/{ARCHIVES['train']}"
+    # What the stack file names stays.
+    mine = STACK.model_copy(update={"dataset": filled.model_copy(update={"train": filled.val})})
+    assert complete(mine, files).dataset.train == filled.val

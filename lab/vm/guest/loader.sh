@@ -7,7 +7,5 @@ work=$(mktemp -d "$disc.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/disc/boot/grub"
 cp "$config" "$work/disc/boot/grub/grub.cfg"
-grub-mkrescue --directory=/usr/lib/grub/i386-pc --output="$work/loader.iso" \
-    --install-modules='normal linux serial terminal search search_label ext2 iso9660 biosdisk part_msdos' \
-    --fonts= --themes= --locales= "$work/disc"
+grub-mkrescue --directory=/usr/lib/grub/i386-pc --output="$work/loader.iso" --fonts= --themes= --locales= "$work/disc"
 mv "$work/loader.iso" "$disc"
