@@ -2,8 +2,8 @@
 
     . ./activate lab; python -m bench.training [--shards 1 2 4] [--rounds 2]
 
-It works on the lab, which it brings up and leaves there; the real `pulumi up` starts each job as another run, of the
-lab's own epochs with less to validate. Job and hand take turns at going first.
+It works on the lab, which it brings up and leaves there; the real `pulumi up` starts each job as another run,
+of the lab's own epochs with less to validate. Job and hand take turns at going first.
 It prints a table, writes bench/results/training.md, and fails if a job is 2 % slower than by hand or more.
 """
 
@@ -33,8 +33,8 @@ RESULT = ROOT / "bench" / "results" / "training.md"
 LIMIT_PERCENT = 2.0
 TITLE = "# Training: the job beside the same trainer by hand"
 TRAINER = "/caffe2/caffe2/python/examples/resnet50_trainer.py"
-# The lab's own epochs: what starts the watching costs about a second once, which a shorter run would show as a rate.
-# Little to validate, for that is no part of the rate.
+# The lab's own epochs, for the rates of shorter runs differ by more than the limit from each other.
+# Validation is no part of the rate, so there is little of it.
 SHORTER = {"test_epoch_size": 64}
 _UP_S, _HAND_S = 1800, 900
 

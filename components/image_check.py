@@ -55,7 +55,8 @@ def host_checks(
 
 def seen(text: str) -> dict[str, str]:
     """Return what a check saw: by agreement its last line."""
-    return json_line(text, -1, f"A check of a host did not say what it saw. Hint: see the log of {STEP} above.")
+    otherwise = f"A check of a host did not say what it saw. Hint: see the log of {STEP} above."
+    return json_line(text, -1, otherwise)
 
 
 def json_line(text: str, line: int, otherwise: str) -> dict[str, str]:
