@@ -5,7 +5,6 @@ Guide: "Create or pull a base image and run Container".
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from components.image_build import (
     builder_of,
     plan_tag,
 )
-from components.image_check import host_checks
+from components.image_check import host_checks, json_line
 from components.image_context import ImagePlan, image_plan
 from components.image_distribution import Built, Distributed, built_everywhere, distribute, last_line
 from settings.registry import Distribution
@@ -101,14 +100,6 @@ class Caffe2Image(pulumi.ComponentResource):
 
 
 def found_in_image(text: str) -> dict[str, str]:
-    """Return what the check found in the image: by agreement the line before the build's last, as JSON."""
-    lines = text.strip().splitlines()
-    try:
-        found = json.loads(lines[-2])
-    except (IndexError, ValueError):
-        found = None
-    if not isinstance(found, dict):
-        raise pulumi.RunError(
-            f"The build of the image did not say what is in it. Hint: see the log of {BUILD_STEP} above."
-        )
-    return {str(key): str(value) for key, value in found.items()}
+    """Return what the check found in the image: by agreement the line before the build's last."""
+    otherwise = f"The build of the image did not say what is in it. Hint: see the log of {BUILD_STEP} above."
+    return json_line(text, -2, otherwise)

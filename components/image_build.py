@@ -32,14 +32,23 @@ def build_on_operator(
     cluster: Cluster, plan: ImagePlan, parent: pulumi.Resource, after: Sequence[pulumi.Resource]
 ) -> local.Command:
     """Declare base and build on the operator's engine, and return the build."""
-    base = local_step(cluster, OPERATOR, BASE_STEP, plan.base, parent=parent, depends_on=after)
+    found = cluster.local_found.get(BUILD_STEP)
+    base = local_step(
+        _untold(cluster),
+        OPERATOR,
+        BASE_STEP,
+        _base(plan),
+        parent=parent,
+        found=found,
+        depends_on=after,
+    )
     return local_step(
         cluster,
         OPERATOR,
         BUILD_STEP,
         {**_settings(plan), "present": "yes"},
         parent=parent,
-        found=cluster.local_found.get(BUILD_STEP),
+        found=found,
         depends_on=[base],
     )
 
@@ -53,14 +62,15 @@ def build_on_host(
 ) -> tuple[local.Command, local.Command]:
     """Declare base and build on a host's engine, and return both."""
     # Whether the image is still there is seen and told by the host's own step.
-    untold = dataclasses.replace(cluster, drift=[], unsettled=[])
-    login = ssh_lines(host.access)
+    untold = _untold(cluster)
+    login, found = ssh_lines(host.access), _present(cluster, host)
     base = local_step(
         untold,
         host.host.name,
         BASE_STEP,
-        {**plan.base, **login},
+        {**_base(plan), **login},
         parent=parent,
+        found=found,
         generation=host.node_generation,
         depends_on=after,
         works_on=host,
@@ -71,7 +81,7 @@ def build_on_host(
         BUILD_STEP,
         {**_settings(plan), **login, "present": "yes"},
         parent=parent,
-        found=_present(cluster, host),
+        found=found,
         generation=host.node_generation,
         depends_on=[base],
         works_on=host,
@@ -93,6 +103,16 @@ def build_everywhere(
         for name, host in cluster.hosts.items()
         if host is not head
     }
+
+
+def _untold(cluster: Cluster) -> Cluster:
+    """Return the cluster for a step whose drift another one tells."""
+    return dataclasses.replace(cluster, drift=[], unsettled=[])
+
+
+def _base(plan: ImagePlan) -> dict[str, str]:
+    """Return the base's lines; it is looked for before each build, for a clean-up may have taken it."""
+    return {**plan.base, "tag": plan_tag(plan), "present": "yes"}
 
 
 def _present(cluster: Cluster, host: HostContext) -> Mapping[str, str] | None:

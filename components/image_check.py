@@ -54,13 +54,20 @@ def host_checks(
 
 
 def seen(text: str) -> dict[str, str]:
-    """Return what a check saw: by agreement its last line, as JSON."""
+    """Return what a check saw: by agreement its last line."""
+    otherwise = f"A check of a host did not say what it saw. Hint: see the log of {STEP} above."
+    return json_line(text, -1, otherwise)
+
+
+def json_line(text: str, line: int, otherwise: str) -> dict[str, str]:
+    """Return the JSON object on that line of a step's output, all values as texts.
+
+    Raises RunError with `otherwise` where there is none.
+    """
     try:
-        found = json.loads(text.strip().splitlines()[-1])
+        found = json.loads(text.strip().splitlines()[line])
     except (IndexError, ValueError):
         found = None
     if not isinstance(found, dict):
-        raise pulumi.RunError(
-            f"A check of a host did not say what it saw. Hint: see the log of {STEP} above."
-        )
+        raise pulumi.RunError(otherwise)
     return {str(key): str(value) for key, value in found.items()}

@@ -280,7 +280,12 @@ _SETTINGS: Mapping[str, Step] = {
         {"data_path": "part of the settings' file, compared whole"},
     ),
     "caffe2_image.base": Step(
-        {}, {**dict.fromkeys(("base_image", "source", "suite"), _OPERATOR), **dict.fromkeys(_SSH, _WAY)}
+        {"present": Fact("as that of caffe2_image.build: what is built again needs its base")},
+        {
+            **dict.fromkeys(("base_image", "source", "suite"), _OPERATOR),
+            **dict.fromkeys(_SSH, _WAY),
+            "tag": "the image for which the base was looked for last",
+        },
     ),
     "caffe2_image.build": Step(
         {

@@ -13,11 +13,11 @@ from lab.cables import End, Network, lay_cables
 from lab.errors import LabError
 from lab.files import LAB, LabFiles, digest
 from settings.guests import LabBackend
-from settings.models import Host, Lab, Stack
+from settings.models import LAB_VENDOR, Host, Lab, Stack
 from settings.ofed import OfedFlavour
 
 # Where the lab's vendors publish what hosts install: http://vendor/ on the management network.
-VENDOR = "vendor"
+VENDOR = LAB_VENDOR
 # On the management network the hosts count up from here, the switches down from the last address, so that no
 # machine has to move for a new one. Below it: the engine, the vendors.
 _FIRST_HOST = 11

@@ -61,6 +61,10 @@ class Access(Section):
     private_key_file: Annotated[str, Field(min_length=1)]
 
 
+# The name of the lab's machine from which hosts install what metal gets from the vendors.
+LAB_VENDOR = "vendor"
+
+
 class Lab(Section):
     """The embedded virtual cluster; a stack without this section is metal.
 

@@ -14,9 +14,10 @@ from settings.cuda import CUDA_RULES
 from settings.dataset_rules import DATASET_RULES
 from settings.docker import Docker, DockerFlavour, GpuRuntime
 from settings.gpu import OLDEST_DRIVER, Gpu, GpuDriver
+from settings.image import OPERATOR
 from settings.image_rules import IMAGE_RULES
 from settings.lab_rules import LAB_RULES
-from settings.models import Access, Host, Lab, Network
+from settings.models import LAB_VENDOR, Access, Host, Lab, Network
 from settings.ofed import Ofed, OfedFlavour
 from settings.problem import Problem
 from settings.registry_rules import REGISTRY_RULES
@@ -54,6 +55,18 @@ def _repeated(hosts: tuple[Host, ...], field: str, key: Callable[[Host], Hashabl
 def _hosts_differ(hosts: tuple[Host, ...]) -> Iterable[Problem]:
     yield from _repeated(hosts, "name", lambda host: host.name)
     yield from _repeated(hosts, "data_address", lambda host: host.data_address)
+
+
+def _names_are_free(
+    hosts: tuple[Host, ...], switch: One, switches: Several, lab: Lab | None
+) -> Iterable[Problem]:
+    """Steps and reports name the operator's machine and the lab's vendors beside the stack's own machines."""
+    taken = {OPERATOR: "the operator's machine"} | ({} if lab is None else {LAB_VENDOR: "the lab's vendors"})
+    machines = [(f"hosts[{index}]", host.name) for index, host in enumerate(hosts)]
+    machines += [(path, one.name) for path, one in switch_sections(switch, switches)]
+    for path, name in machines:
+        if name in taken:
+            yield Problem(f"{path}.name", name, f"stands for {taken[name]}; allowed is any other name")
 
 
 def _addresses_in_subnet(hosts: tuple[Host, ...], network: Network) -> Iterable[Problem]:
@@ -189,6 +202,7 @@ def _driver_has_its_source(gpu: Gpu, lab: Lab | None) -> Iterable[Problem]:
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterable[Problem]]], ...] = (
     (("hosts",), _hosts_differ),
+    (("hosts", "switch", "switches", "lab"), _names_are_free),
     (("hosts",), _container_subnet_size),
     *SWITCH_RULES,
     *IMAGE_RULES,

@@ -39,7 +39,8 @@ filled() {
 }
 
 # put_file PATH MODE: have this content (standard input) in PATH. Sets changed=yes if it was not so.
-# The new file replaces the old one at once, so nobody reads half of it.
+# The new file replaces the old one at once, so nobody reads half of it. At the end of a pipe it would set changed in
+# a shell of its own: put_file PATH MODE < <(PROGRAM).
 changed=no
 put_file() {
   local path=$1 mode=$2

@@ -104,6 +104,18 @@ def test_in_sync_nothing_changes(way: str) -> None:
     assert steps_drift(now) == []
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_changed_image_looks_for_its_base_again_and_an_unchanged_one_does_not(way: str) -> None:
+    stack = WAYS[way]()
+    applied = Program(World(stack))
+    image = stack.image.model_copy(update={"repository": "rocestack/other"})
+    other = stack.model_copy(update={"image": image})
+    bases = {name for name in applied.by_name if name.endswith("/caffe2_image.base")}
+    assert bases
+    assert changed(applied, again(other, applied, in_sync(applied))) & bases == bases
+    assert changed(applied, again(stack, applied, in_sync(applied))) & bases == set()
+
+
 def _gone_from(stack: Stack, host: str, **content: str) -> tuple[Program, Program]:
     applied = Program(World(stack))
     found = with_fact(in_sync(applied), host, "caffe2_image.pull", image_id="removed")
@@ -115,7 +127,8 @@ def _gone_from(stack: Stack, host: str, **content: str) -> tuple[Program, Progra
 @pytest.mark.parametrize("way", ["named", "stream", "everywhere"])
 def test_an_image_that_went_from_its_builder_is_built_again_and_told_once(way: str) -> None:
     applied, now = _gone_from(WAYS[way](), H42)
-    assert changed(applied, now) == {f"{H42}/caffe2_image.build", f"{H42}/caffe2_image.pull"}
+    # The base too: what took the image may have taken that.
+    assert changed(applied, now) == {f"{H42}/{step}" for step in (*STEPS, "caffe2_image.pull")}
     assert "drift_present: 'found no, wanted yes (repair 1)'" in now.stdin(f"{H42}/caffe2_image.build")
     assert steps_drift(now) == [f"{H42} caffe2_image.pull.image_id: found 'removed', wanted '{ID42}'"]
 
@@ -123,7 +136,7 @@ def test_an_image_that_went_from_its_builder_is_built_again_and_told_once(way: s
 @pytest.mark.parametrize(("content", "built"), [("kept", False), ("absent", True)])
 def test_our_registry_gives_it_back_where_it_still_has_it(content: str, built: bool) -> None:
     applied, now = _gone_from(WAYS["beside the head"](), H42, content=content)
-    again_built = {f"{H42}/caffe2_image.build"} if built else set()
+    again_built = {f"{H42}/{step}" for step in STEPS} if built else set()
     lost = {PUSH} if content == "absent" else set()
     assert changed(applied, now) == {f"{H42}/caffe2_image.pull", *again_built, *lost}
 
@@ -176,7 +189,7 @@ def test_each_hosts_containers_and_data_are_of_its_own_image() -> None:
 
 def test_an_image_that_went_from_one_of_them_is_built_there_alone() -> None:
     applied, now = _gone_from(built_everywhere_stack(), H41)
-    assert changed(applied, now) == {f"{H41}/caffe2_image.build", f"{H41}/caffe2_image.pull"}
+    assert changed(applied, now) == {f"{H41}/{step}" for step in (*STEPS, "caffe2_image.pull")}
 
 
 @pytest.mark.parametrize(

@@ -251,17 +251,25 @@ def test_data_that_is_not_shared_as_the_stack_says(runs: Runs, lab: LabCluster) 
     lab.up(*runs.settings())
 
 
-def test_a_disk_without_room_for_the_data(runs: Runs, lab: LabCluster) -> None:
-    lab.on(HEAD, "mkdir", "/small")
-    lab.on(HEAD, "mount", "-t", "tmpfs", "-o", "size=4m", "none", "/small")
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        (HEAD, "{} has no room in /small for "),
+        (NODE, "{} has no room in /small: 4 MB are free, and the copy takes "),
+    ],
+)
+def test_a_disk_without_room_for_the_data(runs: Runs, lab: LabCluster, host: str, says: str) -> None:
+    lab.on(host, "mkdir", "/small")
+    lab.on(host, "mount", "-t", "tmpfs", "-o", "size=4m", "none", "/small")
     option = runs.settings(data_path="/small")
     try:
         said = _fails(runs, option)
     finally:
-        lab.on(HEAD, "umount", "/small")
-        lab.on(HEAD, "rmdir", "/small")
-    assert f"{HEAD} has no room in /small for " in said, said
+        lab.on(host, "umount", "/small")
+        lab.on(host, "rmdir", "/small")
+    assert says.format(host) in said, said
     lab.up(*runs.settings())
+    assert lab.on(HEAD, "bash", "-c", "ls -d /small 2>/dev/null || true") == ""
 
 
 def test_a_disk_without_room_for_the_image(runs: Runs, lab: LabCluster) -> None:

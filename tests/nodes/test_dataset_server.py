@@ -31,6 +31,19 @@ def test_it_serves_as_its_own_user_is_set_once_and_goes_with_it(node: Node) -> N
     assert seen(node) == before
 
 
+def test_another_folder_is_handed_out_at_once_and_the_same_one_without_a_restart(node: Node) -> None:
+    fetch = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8799/manifest').read().decode())"
+    process = []
+    for folder in ("/data", "/other", "/other"):
+        node.run(f"mkdir -p {folder} && echo of {folder} >{folder}/manifest")
+        node.apply(STEP, {**WANTED, "data_path": folder})
+        assert node.run(f'python3 -c "{fetch}"').strip() == f"of {folder}"
+        process.append(node.run(f"systemctl show -P MainPID {UNIT}"))
+    assert process[0] != process[1] == process[2]
+    node.remove(STEP, {**WANTED, "data_path": "/other"})
+    node.run("rm -r /data /other")
+
+
 def test_a_user_that_was_here_before_stays(node: Node) -> None:
     node.run("useradd --system --user-group rocestack-dataset")
     before = seen(node)

@@ -141,6 +141,27 @@ def test_an_engine_without_a_registry_to_trust_has_no_drift(machines: list[Node]
     assert machines[1].script("ls /etc/docker/certs.d").stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("by_hand", "left"),
+    [
+        ("true", ""),
+        ("rm -r /etc/docker/certs.d/registry:5000", ""),
+        ("rm -r /etc/docker/certs.d", ""),
+        ("touch /etc/docker/certs.d/registry:5000/theirs", "/etc/docker/certs.d/registry:5000/theirs\n"),
+    ],
+)
+def test_trust_in_a_former_registry_goes_whatever_a_person_did_to_its_folder(
+    machines: list[Node], by_hand: str, left: str
+) -> None:
+    node, subnet = machines[1], {"bip": "172.30.42.1/24"}
+    node.apply("docker_host.engine", {**ENGINE, **subnet})
+    node.run(by_hand)
+    node.apply("docker_host.engine", {**NO_TRUST, **subnet})
+    assert node.script("find /etc/docker/certs.d -type f").stdout == left
+    assert node.differences("docker_host.engine", {**NO_TRUST, **subnet}) == {}
+    node.run("rm -rf /etc/docker/certs.d")
+
+
 def test_the_registry_serves_is_set_once_and_survives_a_reboot(site: Site) -> None:
     node, wanted = site.head, served(site.certificate)
     assert node.differences(CERTIFICATE_STEP, CERTIFICATE) == node.differences(STEP, wanted) == {}

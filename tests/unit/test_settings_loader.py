@@ -74,6 +74,12 @@ _MIRROR = {
         ),
         (_set("network", "mtu", value=100_000), "less than or equal to 9216"),
         (_set("hosts", 1, "name", value="clx-mld-41"), "hosts[1].name = 'clx-mld-41': is also that of"),
+        (
+            _set("hosts", 1, "name", value="operator"),
+            "hosts[1].name = 'operator': stands for the operator's machine; allowed is any other name",
+        ),
+        (_set("hosts", 1, "name", value="vendor"), "hosts[1].name = 'vendor': stands for the lab's vendors"),
+        (_set("switch", "name", value="vendor"), "switch.name = 'vendor': stands for the lab's vendors"),
         (_set("hosts", 1, "switch_port", value="1/1"), "hosts[1].switch_port = '1/1': is also that of"),
         (_set("hosts", 1, "data_address", value="31.31.31.41"), "is also that of clx-mld-41"),
         (_set("hosts", 1, "data_address", value="10.0.0.1"), "is not in network.data_subnet"),

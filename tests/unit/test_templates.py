@@ -48,6 +48,14 @@ def test_every_script_passes_shellcheck(tmp_path: Path, monkeypatch: pytest.Monk
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_script_that_asks_what_changed_hears_of_each_file() -> None:
+    asking = [name for name in SCRIPTS if "$changed" in render(name)]
+    assert "training_job/dataset_server.apply.sh.j2" in asking
+    for name in asking:
+        own = render(name).split("\nstep=", 1)[1]
+        assert "| put_file" not in own, name
+
+
 def test_a_script_means_the_same_without_its_comments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
