@@ -44,7 +44,9 @@ def problems(host: str, found: Mapping[str, Mapping[str, int]] | None, dscp: int
     for way, word in _WORDS.items():
         counts = found[way]
         packets = Packets(**{name: counts[name] for name in Packets.__dataclass_fields__})
-        if packets.total == 0:
+        if packets.dscp != dscp:
+            said.append(f"{host} counts DSCP {packets.dscp} apart, not {dscp}.")
+        elif packets.total == 0:
             said.append(f"No RoCE packet {word} {host}.")
         elif packets.unmarked:
             said.append(

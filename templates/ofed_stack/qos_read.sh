@@ -149,8 +149,8 @@ nic_read_mlnx_qos() {
 nic_read_dcb() {
   local said line word words key map=() classes=() algorithms=() shares=() bits=()
   local keys=(dcbx trust dscp2prio pfc prio_tc tsa tcbw) interface=${want[interface]}
-  said=$(dcb dcbx show dev "$interface" && dcb pfc show dev "$interface" && dcb ets show dev "$interface" &&
-    dcb -N app show dev "$interface" 2>&1) || {
+  said=$({ dcb dcbx show dev "$interface" && dcb pfc show dev "$interface" && dcb ets show dev "$interface" &&
+    dcb -N app show dev "$interface"; } 2>&1) || {
     said=$(dcb pfc show dev "$interface" 2>&1) || true
     nic_without "dcb says: ${said##*$'\n'}" "${keys[@]}"
     return

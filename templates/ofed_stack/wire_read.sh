@@ -5,18 +5,19 @@ wire_ways=(ingress egress)
 
 # wire_rows DSCP: the filters, one a line: number, protocol, UDP port, ToS/mask (none: any), what becomes of the packet.
 wire_rows() {
-  local protocol number=47911 wanted
-  printf -v wanted '0x%x/0xfc' "$(($1 << 2))"
+  local protocol number=47911
   for protocol in ip ipv6; do
-    printf '%s %s 4791 %s continue\n' "$number" "$protocol" "$wanted"
-    printf '%s %s 4791 0x0/0xfc continue\n' "$((number + 1))" "$protocol"
+    printf '%s %s 4791 %s/0xfc continue\n' "$number" "$protocol" "$(($1 << 2))"
+    printf '%s %s 4791 0/0xfc continue\n' "$((number + 1))" "$protocol"
     printf '%s %s 4791 none continue\n' "$((number + 2))" "$protocol"
     number=$((number + 3))
   done
 }
 
-# wire_found INTERFACE WAY: the filters of those numbers that are there, in the same form.
+# wire_found INTERFACE WAY: the filters of those numbers that are there, in the same form. tc prints a ToS as a decimal
+# or a hexadecimal number, by its version.
 wire_found() {
+  local row tos mask
   tc filter show dev "$1" "$2" | awk '
     function told() {
       if (ours && handle) print pref, protocol, port, tos, action
@@ -35,7 +36,13 @@ wire_found() {
     $1 == "dst_port" { port = $2 }
     $1 == "ip_tos" { tos = $2 }
     $1 == "action" { action = $NF }
-    END { told() }' | LC_ALL=C sort
+    END { told() }' | LC_ALL=C sort | while read -r -a row; do
+    if [[ ${row[3]} != none ]]; then
+      tos=${row[3]%/*} mask=${row[3]#*/}
+      printf -v 'row[3]' '%d/0x%x' "$tos" "0x${mask#0x}"
+    fi
+    printf '%s\n' "${row[*]}"
+  done
 }
 
 # wire_counts INTERFACE DSCP: each direction counts it, and everything beside it.
