@@ -108,7 +108,9 @@ def _boots(probe: Guest, files: VmFiles) -> str:
             pause = min(pause * 1.5, 1.0)
         return f"a guest with KVM was not up after {PROBE_S:.0f} s"
     except LabError as error:
-        return f"a guest with KVM does not start ({error.what.splitlines()[0]})"
+        # Without the guest's name, which says nothing here.
+        said = error.what.splitlines()[0].partition(": ")[2]
+        return f"a guest with KVM does not start ({said})"
     finally:
         process.end(own.pid)
         shutil.rmtree(own.folder, ignore_errors=True)

@@ -13,6 +13,8 @@ from lab.vm.guests import left, start, stop
 from lab.vm.plan import Guest, guest_from
 from settings import flat
 
+# Whose guests `up` and `down` are.
+STACK = "vmlab"
 _USAGE = """usage: python -m lab vm COMMAND
   setup              make what the guests need
   start | stop       one guest, by the lines on stdin (the stack's own steps)
@@ -41,9 +43,9 @@ def run(arguments: Sequence[str]) -> int:
         case ["up"]:
             _up(files)
         case ["down"]:
-            for guest in left(files):
+            for guest in (one for one in left(files) if one.stack == STACK):
                 stop(guest, files)
-                print(f"{guest.name} of stack {guest.stack} ended")
+                print(f"{guest.name} ended")
         case ["list"]:
             print(listing(files), end="")
         case ["cable", name, "on" | "off" as state]:

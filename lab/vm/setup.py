@@ -14,6 +14,7 @@ from lab.preflight import check_ports, check_subnets
 from lab.progress import Reporter, clock
 from lab.setup import bridges, ipv4_addresses, published, subnets
 from lab.vm import accelerator, process
+from lab.vm.commands import STACK as STACK_NAME
 from lab.vm.files import VmFiles
 from lab.vm.guests import known, left, stop
 from lab.vm.image import ensure_media, sweep
@@ -21,7 +22,6 @@ from lab.vm.plan import Guest, plan_guests
 from settings.loader import load_file
 from settings.models import Stack
 
-STACK_NAME = "vmlab"
 # The guest that is booted to see which accelerator works is of no stack.
 _PROBE = "probe"
 
