@@ -6,6 +6,7 @@ import shutil
 import time
 from dataclasses import replace
 
+from lab.errors import LabError
 from lab.files import ROOT
 from lab.image import connect, ensure_image
 from lab.keys import ensure_keys, public_key, write_known_hosts
@@ -19,6 +20,7 @@ from lab.vm.files import VmFiles
 from lab.vm.guests import known, left, stop
 from lab.vm.image import ensure_media, sweep
 from lab.vm.plan import Guest, plan_guests
+from settings.guests import Accelerator, LabBackend
 from settings.loader import load_file
 from settings.models import Stack
 
@@ -56,6 +58,7 @@ def setup(files: VmFiles) -> dict[str, Guest]:
 
 
 def _guests(stack: Stack, files: VmFiles, reporter: Reporter) -> dict[str, Guest]:
+    wanted = _wanted(stack)
     media = ensure_media(files, reporter)
     used = {name for one in left(files) for name in (one.image, one.loader, one.data)}
     for name in sweep(files, {media.image, media.loader, media.data} | used):
@@ -65,12 +68,18 @@ def _guests(stack: Stack, files: VmFiles, reporter: Reporter) -> dict[str, Guest
     texts = {name: f"{key} {client_key}" for name, key in keys.items()}
     draft = plan_guests(stack, STACK_NAME, media, "tcg", texts)
     first = next(iter(draft.values()))
-    wanted = stack.lab.guests.accelerator if stack.lab is not None else None
-    assert wanted is not None
     # Any free port: the probe may be booted beside a running lab.
     probe = replace(first, stack=_PROBE, port=0)
     choice = accelerator.choose(wanted, probe, media, files, reporter)
     return {name: replace(one, accelerator=choice.accelerator) for name, one in draft.items()}
+
+
+def _wanted(stack: Stack) -> Accelerator:
+    if stack.lab is None or stack.lab.backend is not LabBackend.VM:
+        raise LabError(
+            f"The stack {STACK_NAME} has no virtual machines.", "set rocestack:lab.backend to vm in its file."
+        )
+    return stack.lab.guests.accelerator
 
 
 def clean(files: VmFiles) -> None:
