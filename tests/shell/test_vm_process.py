@@ -66,7 +66,7 @@ def test_a_foreign_process_is_never_ended(tmp_path: Path) -> None:
 
 def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", "import sys; sys.exit('no such machine')"]
-    with pytest.raises(LabError, match="a test: .* ended with status 1: no such machine"):
+    with pytest.raises(LabError, match=r"a test: .* ended with status 1: no such machine"):
         process.launch("a test", argv, tmp_path / "pid")
     with pytest.raises(LabError, match="cannot be started: No such file"):
         process.launch("a test", ["/no/such/program"], tmp_path / "pid")
