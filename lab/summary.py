@@ -51,6 +51,12 @@ def summarise(outputs: Mapping[str, Any], stack_name: str = "lab") -> str:
         lines.append(
             f"  {'proof':<14} {proof['rdma']}; measured before it (Gb/s): {measured}; as a page: make report"
         )
+        wire = proof.get("wire")
+        if isinstance(wire, dict):
+            lines.append(
+                f"  {'on the wire':<14} {wire['marked']} of {wire['packets']} RoCE packets sent were IPv4 "
+                f"with DSCP {proof['dscp']['wanted']}"
+            )
     if "image" in outputs:
         lines.append(f"  {'image':<14} {outputs['image']}")
     standins = outputs.get("standins", [])

@@ -69,6 +69,13 @@ def test_the_proof_is_one_line() -> None:
     assert (
         "proof          tcp, not RDMA; measured before it (Gb/s): 9.87, 10; as a page: make report" in shown
     )
+    assert "on the wire" not in shown
     bare = summarise({**OUTPUTS, "proof": {"rdma": "tcp, not RDMA", "bandwidth": []}})
     assert "measured before it (Gb/s): nothing" in bare
     assert "proof" not in summarise({**OUTPUTS, "proof": {"run_id": "r", "state": "started"}})
+
+
+def test_packets_that_were_counted_are_a_line_more() -> None:
+    counted = {"wire": {"marked": 325, "packets": 326}, "dscp": {"wanted": 26}}
+    shown = summarise({**OUTPUTS, "proof": {"rdma": "RDMA over ibverbs", "bandwidth": [], **counted}})
+    assert "on the wire    325 of 326 RoCE packets sent were IPv4 with DSCP 26" in shown
