@@ -107,7 +107,7 @@ def _before(earlier: Evidence | None, later: Evidence) -> Evidence:
     """Return what a host told before the run; nothing where it was asked again since, or has booted since."""
     if earlier is None or earlier.epoch is None or later.epoch is None or earlier.epoch > later.epoch:
         return Evidence()
-    if earlier.boot != later.boot:
+    if None not in (earlier.boot, later.boot) and earlier.boot != later.boot:
         return Evidence()
     return earlier
 

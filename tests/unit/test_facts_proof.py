@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facts.evidence import EvidenceError, carries, moved, of_priority, parse, share_of_others
+from facts.evidence import END, EvidenceError, carries, moved, of_priority, parse, share_of_others
 from facts.proof import NOT_THERE, Wanted, build, utc, verbs_fields
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/evidence"
@@ -220,3 +221,62 @@ def test_a_shard_that_ran_another_image_than_its_host_was_given_proves_nothing(
 
     found = proved(replace(WANTED, image={"id": named(given)}))
     assert found["problems"] == [one.replace("sha256:IMAGE", ran) for one in problems]
+
+
+WIRE = FIXTURES.parent / "wire" / "rdma-cm"
+
+
+def _wire(way: str, *, zeroed: bool = False) -> str:
+    """Return the recorded counters of one way as a host tells them; `zeroed`: as they were made."""
+    listed = json.loads((WIRE / f"{way}.json").read_text(encoding="utf-8"))
+    for one in [one for one in listed if "options" in one and zeroed]:
+        one["options"]["actions"][0]["stats"]["packets"] = 0
+    return f"wire.{way}={json.dumps(listed)}"
+
+
+def _soft(*, zeroed: bool = False, boot: str = "b1", sent: int = 62) -> list[str]:
+    """Return what a guest tells, with 62 packets out and 63 in since its counters were made."""
+    counted = (0, 0) if zeroed else (sent, 63)
+    return [
+        *(line for line in lines("connectx" if zeroed else "connectx-after") if line != END),
+        f"time.boot={boot}",
+        f"hardware.sent_pkts={counted[0]}",
+        f"hardware.rcvd_pkts={counted[1]}",
+        *(_wire(way, zeroed=zeroed) for way in ("egress", "ingress")),
+        END,
+    ]
+
+
+def _counted(after: list[str]) -> dict[str, Any]:
+    return proved(replace(WANTED, wire=True), after=after, before=_soft(zeroed=True))
+
+
+def test_every_packet_that_was_counted_is_part_of_the_proof() -> None:
+    found = _counted(_soft())
+    assert found["problems"] == []
+    assert found["wire"] == {"packets": 62, "marked": 62}
+    wire = found["hosts"][HOST]["wire"]
+    assert (wire["egress"]["device"], wire["ingress"]["total"], wire["ingress"]["ipv6"]) == (62, 63, 0)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (_soft(sent=70), "its RDMA device sent 70 packets, and 62 were seen to leave"),
+        (lines("connectx-after"), "has no count of the RoCE packets on its wire"),
+        # Counters of another boot began anew.
+        (_soft(boot="b2"), "has no count of the RoCE packets on its wire"),
+    ],
+)
+def test_a_wire_that_does_not_prove_it(after: list[str], said: str) -> None:
+    problems = _counted(after)["problems"]
+    assert len(problems) == 1
+    assert said in problems[0]
+
+
+def test_a_host_that_should_not_count_need_not() -> None:
+    assert proved()["wire"] == NOT_THERE
+    assert (
+        proved(replace(WANTED, transport="tcp", wire=True), after=[*lines("connectx-after")])["wire"]
+        == NOT_THERE
+    )
