@@ -88,7 +88,8 @@ def report(watched: list[Watched], trouble: str | None) -> str:
 
 
 _NO_CAUSE = (
-    "No shard failed by itself, so what they have in common did: the data network between their hosts.\n"
+    "No shard failed by itself: the data network between their hosts stopped, or a step took longer than "
+    "`rocestack:training` timeout.\n"
     "Hint: see `ip -s link` of the data interface on each host, its cable and the switch's port; "
     "`pulumi preview` tells what differs there."
 )

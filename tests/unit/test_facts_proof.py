@@ -280,3 +280,24 @@ def test_a_host_that_should_not_count_need_not() -> None:
         proved(replace(WANTED, transport="tcp", wire=True), after=[*lines("connectx-after")])["wire"]
         == NOT_THERE
     )
+
+
+GUEST = "clx-vm-41"
+
+
+def test_packets_of_a_training_as_a_guest_counted_them() -> None:
+    shard = {"shard": 0, "host": GUEST, "final_top1": 0.5, "images_per_second": 1.0}
+    wanted = replace(WANTED, wire=True, addresses={GUEST: "31.31.32.41"}, dataset={}, image={})
+    told = {"bandwidth": [], "hosts": {GUEST: lines("soft-roce")}, "run_id": "r1"}
+    found = build(wanted, FIGURES | {"shards": [shard]}, told, {GUEST: lines("soft-roce-after")})
+    assert found["problems"] == []
+    assert found["wire"] == {"packets": 61405, "marked": 61405}
+    host = found["hosts"][GUEST]
+    assert host["gid"] == {"index": 1, "type": "RoCE v2"}
+    assert host["wire"]["egress"]["device"] == host["hardware"]["sent_pkts"] == 61405
+    assert host["wire"]["ingress"] == {**host["wire"]["egress"], **dict.fromkeys(ALL_IN, 61390)}
+    assert found["shards"][0]["verbs"]["device"] == "rxe0"
+
+
+# What came in, by the wire and by the device alike.
+ALL_IN = ("ipv4", "marked", "total", "device")

@@ -45,6 +45,7 @@ RECORDED = [
     ("data-no-lmdb", 95, "/data/val_lmdb/data.mdb is no LMDB (30000000 bytes).", False),
     ("disk-full", 1, "The disk of the host's Docker engine is full.", False),
     ("lmdb-cut", 135, "The training data was cut off while it was read.", False),
+    ("verbs-step-too-slow", 134, "Another shard stopped answering.", True),
     (
         "verbs-library-missing",
         97,
