@@ -59,6 +59,12 @@ def test_the_numbers_are_there() -> None:
         assert text in found.texts, text
 
 
+def test_packets_that_were_counted_are_there() -> None:
+    counted = "325 of 326 RoCE packets IPv4 with that DSCP"
+    assert counted in _Reader(page(wire={"marked": 325, "packets": 326})).texts
+    assert "on the wire" not in _Reader(page()).texts
+
+
 def test_each_shard_has_its_curve_in_each_chart() -> None:
     text = page()
     steps = len(courses()[0].rate)
