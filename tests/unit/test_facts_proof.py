@@ -11,6 +11,8 @@ import pytest
 
 from facts.evidence import END, EvidenceError, carries, moved, of_priority, parse, share_of_others
 from facts.proof import NOT_THERE, Wanted, build, utc, verbs_fields
+from facts.wire_proof import moved as moved_on_wire
+from facts.wire_proof import problems
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/evidence"
 HOST = "clx-mld-41"
@@ -297,6 +299,16 @@ def test_packets_of_a_training_as_a_guest_counted_them() -> None:
     assert host["wire"]["egress"]["device"] == host["hardware"]["sent_pkts"] == 61405
     assert host["wire"]["ingress"] == {**host["wire"]["egress"], **dict.fromkeys(ALL_IN, 61390)}
     assert found["shards"][0]["verbs"]["device"] == "rxe0"
+
+
+def test_a_training_without_the_library_is_refused_packet_by_packet() -> None:
+    before, after = (parse(lines(f"soft-roce-unmarked{when}")) for when in ("", "-after"))
+    assert problems("clx-vm-42", moved_on_wire(before, after), 26) == [
+        "19955 of 19955 RoCE packets that left clx-vm-42 were not IPv4 with DSCP 26: 19955 had DSCP 0, "
+        "19955 were IPv6.",
+        "19788 of 19788 RoCE packets that reached clx-vm-42 were not IPv4 with DSCP 26: 19788 had DSCP 0, "
+        "19788 were IPv6.",
+    ]
 
 
 # What came in, by the wire and by the device alike.

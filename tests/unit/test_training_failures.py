@@ -45,6 +45,8 @@ RECORDED = [
     ("data-no-lmdb", 95, "/data/val_lmdb/data.mdb is no LMDB (30000000 bytes).", False),
     ("disk-full", 1, "The disk of the host's Docker engine is full.", False),
     ("lmdb-cut", 135, "The training data was cut off while it was read.", False),
+    ("verbs-ack-too-short", 134, "A packet was sent again although it had arrived.", False),
+    ("verbs-flushed", 134, "The RDMA connection to another shard was broken.", True),
     ("verbs-step-too-slow", 134, "Another shard stopped answering.", True),
     (
         "verbs-library-missing",
@@ -91,7 +93,7 @@ QUOTED = [
         "The RDMA card may not reach the memory that it was given.",
         False,
     ),
-    ("wc->status == IBV_WC_SUCCESS. 5 vs 0", "RDMA packets to another shard get no answer.", False),
+    ("wc->status == IBV_WC_SUCCESS. 5 vs 0", "The RDMA connection to another shard was broken.", True),
     (
         "gloo/transport/ibverbs/pair.cc:81] rv == 0. 38 vs 0",
         "Our library for verbs does not find the RDMA library in this image.",
