@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.progress import Reporter
 from lab.vm import process
 from lab.vm.files import VmFiles, own_folder
-from lab.vm.guests import paths
+from lab.vm.guests import paths, stop
 from lab.vm.plan import Guest, Media
 from lab.vm.qemu import command
 from settings import flat
@@ -112,8 +112,7 @@ def _boots(probe: Guest, files: VmFiles) -> str:
         said = error.what.splitlines()[0].partition(": ")[2]
         return f"a guest with KVM does not start ({said})"
     finally:
-        process.end(own.pid)
-        shutil.rmtree(own.folder, ignore_errors=True)
+        stop(probe, files)
 
 
 def _version() -> str:
