@@ -60,6 +60,20 @@ def test_the_engine_is_set_once_and_can_be_taken_back(node: Node) -> None:
     assert seen(node) == before
 
 
+def test_without_its_record_an_engine_that_runs_goes_on_and_one_that_does_not_stays_so(node: Node) -> None:
+    before = seen(node)
+    node.apply("docker_host.engine", ENGINE)
+    record = node.run("cat /var/lib/rocestack/docker_host.engine")
+    for state, command in (("active", "true"), ("inactive", "systemctl stop docker.service docker.socket")):
+        node.run(f"rm /var/lib/rocestack/docker_host.engine; {command}")
+        node.remove("docker_host.engine", ENGINE)
+        assert node.script("systemctl is-active docker.service").stdout.strip() == state
+        node.apply("docker_host.engine", ENGINE)
+    node.script("cat >/var/lib/rocestack/docker_host.engine", record)
+    node.remove("docker_host.engine", ENGINE)
+    assert seen(node) == before
+
+
 def test_routes_are_set_once_survive_a_reboot_and_can_be_taken_back(node: Node) -> None:
     node.apply("ofed_stack.address", ADDRESS)
     node.apply("docker_host.engine", ENGINE)
