@@ -11,7 +11,7 @@ rm -rf /var/lib/apt/lists/*
 
 # A new host has these installed, but runs none of them yet.
 systemctl disable docker.service docker.socket containerd.service docker-registry.service
-systemctl enable ssh.service lab-identity.service systemd-networkd.service
+systemctl enable ssh.service lab-identity.service lab-emulated.service systemd-networkd.service
 systemctl set-default multi-user.target
 # What would work behind a step's back, and what would wait for a network that is complete.
 systemctl mask \
