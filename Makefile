@@ -12,7 +12,7 @@ PYTEST = .venv/bin/python -m pytest
 quoted = '$(subst ','\'',$(1))'
 
 .PHONY: help setup test-tools vm-tools vm-setup bundle lab vmlab preview drift report logs train destroy \
-    test test-unit test-full test-vm clean about
+    test test-unit test-full test-vm test-vm-full clean about
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,7 +83,10 @@ test-full: test  ## run all checks and each table of tests in full
 	@. ./activate lab && $(PYTEST) tests/metal -m 'not smoke'
 	@. ./activate lab && $(PYTEST) tests/lab -m full
 
-test-vm: test-tools vm-setup  ## run the tests on virtual machines; make test leaves them out
+test-vm: test-tools vm-setup  ## run the story of the virtual machines; make test leaves them out
+	@. ./activate vmlab && $(PYTEST) -x tests/vm -m 'vm and not full'
+
+test-vm-full: test-tools vm-setup  ## the same with all tables and failures
 	@. ./activate vmlab && $(PYTEST) -x tests/vm -m vm
 
 about:  ## say what was chosen: CLI, plugins, Docker engine, state

@@ -74,9 +74,15 @@ def proof(**changed: Any) -> dict[str, Any]:
     } | changed
 
 
-def page(missing: tuple[str, ...] = (), given: list[Course] | None = None, **changed: Any) -> str:
+def page(
+    missing: tuple[str, ...] = (),
+    given: list[Course] | None = None,
+    standins: tuple[str, ...] = (),
+    **changed: Any,
+) -> str:
     """The page, with what is changed in the proof."""
     sent = [{"shard": number, "bytes_sent": 2_470_000_000} for number in (0, 1)]
     outputs = {"proof": proof(**changed), "job": "ResNet-18 on photographs", "training": {"shards": sent}}
+    outputs |= {"standins": list(standins)}
     stack = load_file(ROOT / "Pulumi.lab.yaml")
     return render("lab", stack, outputs, courses() if given is None else given, missing)

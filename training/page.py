@@ -45,7 +45,7 @@ def render(
     moved = {one["shard"]: one["bytes_sent"] for one in outputs.get("training", {}).get("shards", [])}
     return environment.get_template("report/page.html.j2").render(
         charts=_charts(courses, begin),
-        facts=_facts(proof),
+        facts=_facts(proof, outputs.get("standins", ())),
         hosts=[_host(name, one, priority) for name, one in proof["hosts"].items()],
         job=outputs.get("job", ""),
         legend=[{"name": _name(one), "colour": chart.colour(one["shard"])} for one in proof["shards"]],
@@ -117,8 +117,8 @@ def _topology(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
     }
 
 
-def _facts(proof: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the proof's rows: what was asked, and what was found."""
+def _facts(proof: Mapping[str, Any], standins: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the proof's rows: what was asked, what was found, and what stands in for hardware."""
     dscp, wire = proof["dscp"], proof.get("wire", NOT_THERE)
     rows = [
         ("run", f"{proof['run']} ({proof['run_id']})"),
@@ -131,6 +131,8 @@ def _facts(proof: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(
             ("on the wire", f"{wire['marked']} of {wire['packets']} RoCE packets IPv4 with that DSCP")
         )
+    if standins:
+        rows.append(("stands in for hardware", "; ".join(standins)))
     rows += [(f"image {key}", _text(value)) for key, value in proof["image"].items()]
     rows += [(f"dataset {key}", _text(value)) for key, value in proof["dataset"].items()]
     return rows

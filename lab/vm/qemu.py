@@ -8,8 +8,8 @@ from pathlib import Path
 from lab.vm.plan import Guest
 
 PROGRAM = "qemu-system-x86_64"
-# What an emulated processor is. One with all features is several times slower: programs then choose vector and cipher
-# instructions that are fast on hardware, and are carried out one by one here.
+# What an emulated processor is. One with all features is several times slower: programs then choose vector
+# and cipher instructions that are fast on hardware, and are carried out one by one here.
 _EMULATED = "qemu64"
 
 

@@ -7,36 +7,23 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.stack_commands import ROOT, StackCommands
+from tests.waiting import wait_until
+
+__all__ = ["ROOT", "LabCluster", "stack_file_with", "wait_until"]
 
 
-class LabCluster:
+class LabCluster(StackCommands):
     """Runs the tools as a person would, and asks the machines themselves what is true."""
 
-    def run(
-        self, *command: str, deadline: float = 900, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the activated shell; a failure shows all that it printed."""
-        done = subprocess.run(
-            ["bash", "-c", '. ./activate lab && exec "$@"', "--", *command],
-            cwd=ROOT,
-            env={**os.environ, "NO_COLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=deadline,
-            check=False,
-        )
-        if check:
-            assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        return done
+    def __init__(self) -> None:
+        super().__init__("lab")
 
     def interrupt_up_when(self, said: str, deadline: float = 600) -> str:
         """Run `up` until it prints `said`, interrupt it as Ctrl-C does, and return all that it printed."""
@@ -65,18 +52,6 @@ class LabCluster:
             process.kill()
         return "".join(lines)
 
-    def up(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Bring the stack up without a question."""
-        return self.run("pulumi", "up", "--stack", "lab", "--yes", "--skip-preview", *options, check=check)
-
-    def preview(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Preview the stack."""
-        return self.run("pulumi", "preview", "--stack", "lab", *options, check=check)
-
-    def destroy(self, *options: str) -> subprocess.CompletedProcess[str]:
-        """Destroy the stack without a question."""
-        return self.run("pulumi", "destroy", "--stack", "lab", "--yes", "--skip-preview", *options)
-
     def planned(self, *options: str) -> Mapping[str, str]:
         """Return what a preview would do: resource name to operation, the unchanged left out."""
         steps = json.loads(self.preview("--json", *options).stdout)["steps"]
@@ -84,30 +59,12 @@ class LabCluster:
 
     def is_clean(self, *options: str) -> bool:
         """Return whether a preview expects no change, by its exit code."""
-        done = self.preview("--expect-no-changes", *options, check=False)
-        assert done.returncode in (0, 7), done.stdout + done.stderr
-        return done.returncode == 0
-
-    def outputs(self) -> dict[str, Any]:
-        """Return the stack's outputs."""
-        answer: dict[str, Any] = json.loads(
-            self.run("pulumi", "stack", "output", "--stack", "lab", "--json").stdout
-        )
-        return answer
+        return self.look(*options)[0]
 
     def on(self, machine: str, *command: str, check: bool = True) -> str:
         """Run a command on a lab machine and return what it printed."""
         done = self.run("docker", "exec", machine, *command, check=check)
         return done.stdout + ("" if check else done.stderr)
-
-    def objects(self) -> dict[str, list[str]]:
-        """Return the lab's objects on the operator's engine, by kind."""
-        mine = ("--filter", "label=rocestack.stack=lab", "--format")
-        return {
-            "containers": self.run("docker", "ps", "-a", *mine, "{{.Names}}").stdout.split(),
-            "networks": self.run("docker", "network", "ls", *mine, "{{.Name}}").stdout.split(),
-            "volumes": self.run("docker", "volume", "ls", *mine, "{{.Name}}").stdout.split(),
-        }
 
 
 def stack_file_with(folder: Path, **changes: Mapping[str, object]) -> str:
@@ -118,16 +75,6 @@ def stack_file_with(folder: Path, **changes: Mapping[str, object]) -> str:
     path = folder / "Pulumi.lab.yaml"
     path.write_text(yaml.safe_dump(document))
     return str(path)
-
-
-def wait_until(true: Callable[[], bool], deadline: float, what: str) -> None:
-    """Poll until `true` says so; fail with `what` after `deadline` seconds."""
-    end = time.monotonic() + deadline
-    pause = 0.2
-    while not true():
-        assert time.monotonic() < end, f"{what} did not come true within {deadline:g} s"
-        time.sleep(pause)
-        pause = min(pause * 1.5, 2.0)
 
 
 @pytest.fixture(scope="session")

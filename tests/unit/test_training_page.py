@@ -65,6 +65,14 @@ def test_packets_that_were_counted_are_there() -> None:
     assert "on the wire" not in _Reader(page()).texts
 
 
+def test_what_stands_in_for_hardware_is_told() -> None:
+    assert (
+        "an emulated processor; a bridge"
+        in _Reader(page(standins=("an emulated processor", "a bridge"))).texts
+    )
+    assert "stands in for hardware" not in _Reader(page()).texts
+
+
 def test_each_shard_has_its_curve_in_each_chart() -> None:
     text = page()
     steps = len(courses()[0].rate)

@@ -1,18 +1,29 @@
-"""Virtual machines for the tests of this folder; they run with `-m vm` alone (make test-vm)."""
+"""Virtual machines for the tests of this folder; they run with `-m vm` alone.
+
+make test-vm runs the story, make test-vm-full all of them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lab.vm.files import VmFiles
 from tests.vm.guest import Machine, plan
+from tests.vm.stack import VmCluster
+
+# The stack comes up once, and what needs it lies between its first `up` and its `destroy`.
+_IN_ORDER = ("test_guests", "test_soft_roce", "test_up", "test_training", "test_repair_and_destroy")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs a guest unless it was asked for by its marker."""
+    """Skip what needs a guest unless it was asked for by its marker, and put the stack's tests in order."""
+    mine = [item for item in items if item.path.parent == Path(__file__).parent]
+    mine.sort(key=lambda item: _IN_ORDER.index(item.path.stem))
+    items[:] = [item for item in items if item not in mine] + mine
     if "vm" in (config.getoption("markexpr") or ""):
         return
     for item in items:
@@ -23,6 +34,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def files() -> VmFiles:
     return VmFiles()
+
+
+@pytest.fixture(scope="session")
+def cluster(files: VmFiles) -> VmCluster:
+    """Return the stack's tools; test_up brings it up and test_repair_and_destroy takes it down."""
+    return VmCluster(files)
 
 
 @pytest.fixture(scope="module")

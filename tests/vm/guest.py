@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic import SecretStr
@@ -25,6 +25,7 @@ from lab.vm.setup import load
 from lab.wait import Target, wait
 from settings import flat
 from settings.models import HostAccess
+from tests.waiting import wait_until
 
 STACK = "vmtest"
 PORT_BASE = 22540
@@ -124,15 +125,6 @@ class Machine:
             except Unreachable:
                 return False
 
-        until(booted, BOOT_S, f"reboot of {self.guest.name}")
+        wait_until(booted, BOOT_S, f"reboot of {self.guest.name}")
         self.wait()
         return time.monotonic() - begun
-
-
-def until(true: Callable[[], bool], deadline: float, what: str) -> None:
-    """Poll until `true` says so; fail with `what` after `deadline` seconds."""
-    end, pause = time.monotonic() + deadline, 0.2
-    while not true():
-        assert time.monotonic() < end, f"{what} did not come true within {deadline:g} s"
-        time.sleep(pause)
-        pause = min(pause * 1.5, 2.0)

@@ -13,9 +13,10 @@ from lab.vm.commands import listing
 from lab.vm.control import set_link
 from lab.vm.observe import observe
 from settings.gpu import Gpu
-from tests.vm.guest import STACK, Machine, until
+from tests.vm.guest import STACK, Machine
+from tests.waiting import wait_until
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.full]
 
 
 def test_a_new_guest_is_a_new_host(guest: Machine) -> None:
@@ -53,11 +54,11 @@ def test_frames_between_two_guests(guest: Machine, other: Machine) -> None:
 def test_a_pulled_cable_is_no_carrier(guest: Machine) -> None:
     carrier = f"cat /sys/class/net/{guest.guest.data_interface}/carrier"
     guest.run(f"ip link set {guest.guest.data_interface} up")
-    until(lambda: guest.run(carrier) == "1\n", 20, "carrier")
+    wait_until(lambda: guest.run(carrier) == "1\n", 20, "carrier")
     set_link(guest.guest, guest.files, up=False)
-    until(lambda: guest.run(carrier) == "0\n", 20, "no carrier")
+    wait_until(lambda: guest.run(carrier) == "0\n", 20, "no carrier")
     set_link(guest.guest, guest.files, up=True)
-    until(lambda: guest.run(carrier) == "1\n", 20, "carrier again")
+    wait_until(lambda: guest.run(carrier) == "1\n", 20, "carrier again")
 
 
 def test_the_data_sets_archives_are_there(guest: Machine) -> None:
@@ -110,7 +111,7 @@ def test_a_guest_that_died_is_seen_and_comes_back_with_its_disk(guest: Machine) 
     pid = guest.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    until(lambda: guest.pid is None, 20, "the guest's end")
+    wait_until(lambda: guest.pid is None, 20, "the guest's end")
     assert observe(files, STACK, [name], recorded)[name].state == "stopped"
     assert f"{name}" in listing(files) and "stopped" in listing(files)
     guest.guest = replace(guest.guest, start=guest.guest.start + 1)

@@ -12,7 +12,7 @@ from facts.wire_proof import moved
 from tests.vm.guest import Machine
 from tests.vm.rdma import ADDRESS, QOS, SOFT, STEPS, differences, take_back, told, wanted
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.full]
 
 ROWS: list[dict[str, str]] = yaml.safe_load(Path(__file__).with_name("drifts.yaml").read_text())
 # Facts that no device without hardware can show; the stack allows them.

@@ -10,32 +10,28 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from facts import evidence
 from facts.wire_proof import moved, problems
-from lab.vm import process
 from lab.vm.control import set_link
-from lab.vm.files import VmFiles
-from lab.vm.guests import left
-from lab.vm.setup import STACK_NAME
 from tests.vm.guest import Machine
 from tests.vm.job import Job, with_setting, without_devices, without_library, without_memory
+from tests.vm.stack import VmCluster
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.full]
 _RUNS = itertools.count(1)
 _STARTED = int(time.time())
 
 
 @pytest.fixture(scope="module")
-def machines(files: VmFiles) -> Iterator[list[Machine]]:
+def machines(cluster: VmCluster) -> list[Machine]:
     """Return the stack's own guests."""
-    found = [Machine(one, files, one.stack) for one in left(files) if one.stack == STACK_NAME]
-    found = [one for one in found if process.running(one.own.pid)]
-    assert len(found) >= 2, "bring the lab up first: make vmlab"
-    yield found[:2]
+    found = cluster.machines()
+    assert len(found) == 2, "bring the lab up first: make vmlab"
+    return found
 
 
 @pytest.fixture(scope="module")
