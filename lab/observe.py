@@ -12,7 +12,8 @@ from requests.exceptions import RequestException
 from lab.errors import LabError
 from lab.image import connect
 
-State = Literal["present", "stopped", "absent"]
+# `cut off` is a machine that runs, but whose data link has ended (lab/vm/observe.py).
+State = Literal["present", "stopped", "cut off", "absent"]
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,15 @@ class RemoteDocker:
         connection = await self._connected()
         command = shlex.join(["docker", "logs", "--follow", container])
         try:
-            async with connection.create_process(
-                command, stderr=asyncssh.STDOUT, errors="replace"
-            ) as process:
+            process = await connection.create_process(command, stderr=asyncssh.STDOUT, errors="replace")
+            try:
                 async for line in process.stdout:
                     yield line.rstrip("\r\n")
+            finally:
+                # Nobody waits for the other end here: it closes when the command ends, and while the container
+                # says nothing that is never. Servers before OpenSSH 7.9 do not pass the signal on.
+                process.terminate()
+                process.close()
         except (asyncssh.Error, OSError) as error:
             raise self._lost(error) from error
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from lab.errors import LabError
@@ -35,11 +37,15 @@ def start(guest: Guest, files: VmFiles) -> str:
     """Have the guest run as its lines say; return what was done, in a word.
 
     Another generation is another guest: it starts with an empty disk. Where only its size or its start
-    differ, the guest keeps its disk, as a machine does that is switched off and on. Raises LabError.
+    differ, the guest keeps its disk, as a machine does that is switched off and on. One that runs all the
+    same goes on: it was only cut off. Raises LabError.
     """
     own = files.guest(guest.stack, guest.name)
     kept = known(own)
-    if kept == guest and process.running(own.pid) is not None:
+    same = kept is not None and replace(kept, start=guest.start) == guest
+    if same and process.running(own.pid) is not None:
+        _have_switch(guest, files)
+        own.spec.write_text(flat.render(guest.lines()))
         return "runs"
     process.end(own.pid)
     place = paths(guest, files)
@@ -51,8 +57,7 @@ def start(guest: Guest, files: VmFiles) -> str:
         own.folder.mkdir(mode=0o700, parents=True)
         _new_disk(place)
     own_folder(place.sockets)
-    if guest.switched:
-        _have_switch(guest, files)
+    _have_switch(guest, files)
     process.launch(guest.name, command(guest, place), own.pid)
     own.spec.write_text(flat.render(guest.lines()))
     return "started"
@@ -104,11 +109,16 @@ def _new_disk(place: Paths) -> None:
 
 
 def _have_switch(guest: Guest, files: VmFiles) -> None:
-    """Have the program run that switches the frames of more than two guests."""
-    own = files.switch(guest.stack)
-    if process.running(own.pid) is not None:
+    """Have the program run that switches the frames of more than two guests; a pair needs none."""
+    if not guest.switched:
         return
+    own = files.switch(guest.stack)
     own.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sockets = str(files.sockets(guest.stack))
-    argv = [sys.executable, "-m", "lab.vm.switch", str(own.pid), sockets, str(guest.guests)]
-    process.launch("the data network's switch", argv, own.pid, folder=files.lab.root)
+    # All guests of a stack start at once, and a second switch would take the first one's sockets.
+    with (own.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if process.running(own.pid) is not None:
+            return
+        sockets = str(files.sockets(guest.stack))
+        argv = [sys.executable, "-m", "lab.vm.switch", str(own.pid), sockets, str(guest.guests)]
+        process.launch("the data network's switch", argv, own.pid, folder=files.lab.root)

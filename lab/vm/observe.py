@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lab.observe import NodeState
+from lab.observe import NodeState, State
 from lab.vm import process
 from lab.vm.files import VmFiles
 from lab.vm.guests import known
+from lab.vm.plan import Guest
 
 
 def observe(
@@ -15,7 +16,8 @@ def observe(
 ) -> dict[str, NodeState]:
     """Return the state of each named guest; `recorded` is the generation that the checkpoint knows.
 
-    Absent is also a guest of another generation, or whose disk is gone; `stopped` is one whose process ended.
+    Absent is also a guest of another generation, or whose disk is gone; `stopped` is one whose process ended,
+    `cut off` one that runs while the program that switches its frames has ended.
     """
     states = {}
     for name in names:
@@ -24,6 +26,13 @@ def observe(
         if guest is None or guest.generation != recorded.get(name):
             states[name] = NodeState(name, "absent", guest.generation if guest is not None else None)
         else:
-            runs = process.running(own.pid) is not None
-            states[name] = NodeState(name, "present" if runs else "stopped", guest.generation)
+            states[name] = NodeState(name, _state(files, guest), guest.generation)
     return states
+
+
+def _state(files: VmFiles, guest: Guest) -> State:
+    if process.running(files.guest(guest.stack, guest.name).pid) is None:
+        return "stopped"
+    if guest.switched and process.running(files.switch(guest.stack).pid) is None:
+        return "cut off"
+    return "present"

@@ -26,6 +26,8 @@ from settings.dataset import Archive
 from settings.models import Stack
 
 _COMMAND = "command:local:Command"
+# What `start` mends without another disk.
+_MENDED = ("stopped", "cut off")
 # What stands in for hardware; lab/README.md says what each does and does not.
 STANDINS = (
     "switch command line (Onyx), which carries none of the guests' frames",
@@ -86,16 +88,17 @@ def _judged(
     for name, one in known.items():
         if one is not None and found[name].state == "absent":
             tell_absent(name, one.generation)
-        if found[name].state == "stopped" and name not in absent:
-            pulumi.log.warn(f"drift: lab machine {name}: found stopped, wanted running; `up` starts it again")
+        if found[name].state in _MENDED and name not in absent:
+            state = found[name].state
+            pulumi.log.warn(f"drift: lab machine {name}: found {state}, wanted running; `up` mends it")
     return planned, frozenset(absent)
 
 
 def judge(wanted: Guest, recorded: Guest | None, found: NodeState) -> Guest:
     """Return the guest of this run: with its generation, and the count of its starts.
 
-    One that ended is started again on its own disk; one that is gone, or is to be made of something else,
-    comes back empty.
+    One that ended is started again on its own disk, and one that was cut off gets its switch; one that is
+    gone, or is to be made of something else, comes back empty.
     """
     if recorded is None:
         return replace(wanted, generation=next_generation(0, found, False))
@@ -103,7 +106,7 @@ def judge(wanted: Guest, recorded: Guest | None, found: NodeState) -> Guest:
     generation = next_generation(recorded.generation, found, changed)
     if generation != recorded.generation:
         return replace(wanted, generation=generation)
-    return replace(wanted, generation=generation, start=recorded.start + (found.state == "stopped"))
+    return replace(wanted, generation=generation, start=recorded.start + (found.state in _MENDED))
 
 
 def _recorded(checkpoint: Checkpoint, name: str) -> Guest | None:

@@ -9,25 +9,17 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.automatic_logs import switch_off
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "of a throw-away stack"
 PROJECT = "conformance"
-
-
-def wait_until(true: Callable[[], bool], deadline: float, what: str) -> None:
-    """Poll until `true` says so; fail with `what` after `deadline` seconds."""
-    end, pause = time.monotonic() + deadline, 0.1
-    while not true():
-        assert time.monotonic() < end, f"not within {deadline:g} s: {what}"
-        time.sleep(pause)
-        pause = min(pause * 1.5, 1.0)
 
 
 @dataclass(frozen=True)

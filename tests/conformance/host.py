@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.cli import wait_until
+from tests.waiting import wait_until
 
 _SSHD = (
     "mkdir -p /run/sshd && chpasswd < /keys/login && exec /usr/sbin/sshd -D -e -p 22 -h /keys/host "

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.cli import Stack, wait_until
+from tests.conformance.cli import Stack
 from tests.conformance.declare import local
+from tests.waiting import wait_until
 
 
 @pytest.mark.smoke

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.cli import Engine, Stack, wait_until
+from tests.conformance.cli import Engine, Stack
 from tests.conformance.declare import copy, local, output, raw, remote, secret
 from tests.conformance.host import Host
+from tests.waiting import wait_until
 
 smoke = pytest.mark.smoke
 _REFUSED = r"unable to authenticate|login as 'root' was refused"

@@ -14,9 +14,8 @@ import pytest
 import yaml
 
 from tests.stack_commands import ROOT, StackCommands
-from tests.waiting import wait_until
 
-__all__ = ["ROOT", "LabCluster", "stack_file_with", "wait_until"]
+__all__ = ["ROOT", "LabCluster", "stack_file_with"]
 
 
 class LabCluster(StackCommands):

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.conftest import ROOT, LabCluster, wait_until
+from tests.lab.conftest import ROOT, LabCluster
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.full
 HEAD, SECOND = "clx-mld-41", "clx-mld-42"

@@ -8,8 +8,9 @@ import random
 import pytest
 
 from tests.lab import drifts
-from tests.lab.conftest import LabCluster, wait_until
+from tests.lab.conftest import LabCluster
 from tests.lab.drifts import HEAD, NODE, ROWS
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.full
 

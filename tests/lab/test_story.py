@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import ROOT, LabCluster, stack_file_with, wait_until
+from tests.lab.conftest import ROOT, LabCluster, stack_file_with
+from tests.waiting import wait_until
 
 HEAD, SECOND = "clx-mld-41", "clx-mld-42"
 SWITCH = "swx-mld-1-2"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.lab.conftest import ROOT, LabCluster, stack_file_with, wait_until
+from tests.lab.conftest import ROOT, LabCluster, stack_file_with
 from tests.lab.drifts import HEAD, NODE
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.full
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import LabCluster, stack_file_with, wait_until
+from tests.lab.conftest import LabCluster, stack_file_with
 from tests.lab.drifts import HEAD, NODE
+from tests.waiting import wait_until
 from training.bandwidth import SERVER
 
 pytestmark = pytest.mark.full

@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from settings.models import HostAccess
-from tests.conformance.cli import ROOT, Done, Engine, wait_until
+from tests.conformance.cli import ROOT, Done, Engine
 from tests.nodes.node import INTERFACE, Node
+from tests.waiting import wait_until
 
 NAME = "hosts"
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.cli import ROOT, Engine, Stack, find_engine, wait_until
+from tests.conformance.cli import ROOT, Engine, Stack, find_engine
 from tests.conformance.declare import local, remote
 from tests.conformance.host import Host, host, run
+from tests.waiting import wait_until
 
 # What activate sets, so that one failure does not keep the others from their work.
 GO_ON = {"PULUMI_CONTINUE_ON_ERROR": "true"}

@@ -8,7 +8,6 @@ import json
 import secrets
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -31,6 +30,7 @@ from lab.cluster import _NODE_CAPABILITIES, _UNCONFINED
 from lab.files import LabFiles
 from settings import flat
 from settings.models import HostAccess
+from tests.waiting import wait_until
 
 INTERFACE = "enp1f0"
 LABEL = "rocestack.test"
@@ -61,16 +61,6 @@ class _Place:
     mac: str
     # The card's tools are there without OFED, as in a stack of the flavour inbox.
     ofed_tools: bool
-
-
-def wait_until(true: Callable[[], bool], deadline: float, what: str) -> None:
-    """Poll until `true` says so; fail with `what` after `deadline` seconds."""
-    end = time.monotonic() + deadline
-    pause = 0.1
-    while not true():
-        assert time.monotonic() < end, f"{what} did not come true within {deadline:g} s"
-        time.sleep(pause)
-        pause = min(pause * 1.5, 1.0)
 
 
 class Node:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.nodes.node import INTERFACE, Node, wait_until
+from tests.nodes.node import INTERFACE, Node
+from tests.waiting import wait_until
 
 CA = base64.b64encode((Path(__file__).parents[1] / "fixtures/registry/ca.crt").read_bytes()).decode()
 ENGINE = {

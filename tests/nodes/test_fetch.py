@@ -8,7 +8,8 @@ import shlex
 import pytest
 
 from components.rendering import render
-from tests.nodes.node import Done, Node, wait_until
+from tests.nodes.node import Done, Node
+from tests.waiting import wait_until
 
 SERVER = "http://127.0.0.1:8998"
 CONTENT = b"an artifact of a vendor\n"

@@ -11,7 +11,7 @@ import docker
 import pytest
 
 from components.image_distribution import ssh_lines
-from tests.nodes.node import Done, Node, wait_until
+from tests.nodes.node import Done, Node
 from tests.nodes.test_docker_host import ADDRESS
 from tests.nodes.test_registry import (
     CERTIFICATE,
@@ -25,6 +25,7 @@ from tests.nodes.test_registry import (
 )
 from tests.nodes.tiny_image import BASE as BASE_IMAGE
 from tests.nodes.tiny_image import base_settings, build_settings, make_base, write_context
+from tests.waiting import wait_until
 
 BASE, BUILD, PUSH, STREAM = (f"caffe2_image.{one}" for one in ("base", "build", "push", "stream"))
 REPOSITORY, TAG = "rocestack/test-built", "0123456789abcdef"

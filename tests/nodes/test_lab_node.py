@@ -11,7 +11,8 @@ import pytest
 from lab import faults
 from lab.hardware.faults import FAULTS, NODE
 from lab.vendor.kernel import KERNEL, NEWER_KERNEL
-from tests.nodes.node import INTERFACE, Done, Node, site, wait_until
+from tests.nodes.node import INTERFACE, Done, Node, site
+from tests.waiting import wait_until
 
 STANDIN = "/usr/lib/rocestack-lab/standin"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends"

@@ -11,9 +11,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.nodes.node import LABEL, Node, wait_until
+from tests.nodes.node import LABEL, Node
 from tests.nodes.test_docker_host import ENGINE, seen
 from tests.nodes.test_registry import PULL, Image, image, operator
+from tests.waiting import wait_until
 
 __all__ = ["image"]  # the fixture
 ADDRESS = "registry:5000"

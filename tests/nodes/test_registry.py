@@ -15,8 +15,9 @@ from components.head_registry import fingerprint
 from components.image_distribution import ssh_lines
 from components.rendering import render
 from settings import flat
-from tests.nodes.node import Done, Node, wait_until
+from tests.nodes.node import Done, Node
 from tests.nodes.test_docker_host import ADDRESS, ENGINE, seen
+from tests.waiting import wait_until
 
 CERTIFICATE_STEP, STEP, PULL = (f"caffe2_image.{one}" for one in ("certificate", "registry", "pull"))
 WHERE = {"address": "31.31.31.41:5000"}

@@ -14,7 +14,8 @@ from components.apt_repository import repository_lines
 from components.rendering import render
 from settings import flat
 from settings.artifact import AptRepository
-from tests.nodes.node import Done, Node, wait_until
+from tests.nodes.node import Done, Node
+from tests.waiting import wait_until
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/apt_repository"
 SERVER = "http://127.0.0.1:8999"

@@ -13,7 +13,8 @@ from typing import Any
 import docker
 import pytest
 
-from tests.nodes.node import LABEL, _site_networks, wait_until
+from tests.nodes.node import LABEL, _site_networks
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 MACS = {"1/1": "02:52:01:01:01:00", "1/3/2": "02:52:01:01:03:02"}

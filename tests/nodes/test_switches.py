@@ -27,8 +27,9 @@ from onyx.observe import Observation, read_switch
 from onyx.wanted import read_access
 from settings.loader import parse
 from settings.models import Stack
-from tests.nodes.node import LABEL, wait_until
+from tests.nodes.node import LABEL
 from tests.switch.answers import WANTED
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 MTU = "9000"

@@ -54,6 +54,16 @@ def test_states(
     assert (found.state, found.generation) == (state, 2)
 
 
+@pytest.mark.parametrize(("switch_runs", "state"), [(True, "present"), (False, "cut off")])
+def test_a_guest_whose_switch_has_ended_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch_runs: bool, state: str
+) -> None:
+    files = _made(tmp_path, replace(GUEST, guests=3))
+    switch = files.switch("vmlab").pid
+    monkeypatch.setattr(process, "running", lambda pid: 4711 if switch_runs or pid != switch else None)
+    assert observe(files, "vmlab", ["a"], {"a": 2})["a"].state == state
+
+
 def test_a_guest_without_its_disk_is_absent(tmp_path: Path) -> None:
     files = _made(tmp_path)
     files.guest("vmlab", "a").disk.unlink()

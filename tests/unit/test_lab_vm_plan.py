@@ -88,6 +88,7 @@ def test_what_makes_it_another_machine(media: Media, keys: dict[str, str], same:
         ((1, 1), "present", 1, 1, 1),
         ((1, 4), "present", 1, 1, 4),
         ((1, 1), "stopped", 1, 1, 2),
+        ((1, 1), "cut off", 1, 1, 2),
         ((2, 3), "absent", None, 3, 1),
         ((2, 3), "absent", 5, 6, 1),
     ],
