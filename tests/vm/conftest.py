@@ -6,17 +6,25 @@ make test-vm runs the story, make test-vm-full all of them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from lab.vm.files import VmFiles
+from lab.vm.plan import Guest
 from tests.vm.guest import Machine, plan
 from tests.vm.stack import VmCluster
 
 # The stack comes up once, and what needs it lies between its first `up` and its `destroy`.
-_IN_ORDER = ("test_guests", "test_soft_roce", "test_up", "test_training", "test_repair_and_destroy")
+_IN_ORDER = (
+    "test_guests",
+    "test_four_guests",
+    "test_soft_roce",
+    "test_up",
+    "test_training",
+    "test_repair_and_destroy",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,10 +50,10 @@ def cluster(files: VmFiles) -> VmCluster:
     return VmCluster(files)
 
 
-@pytest.fixture(scope="module")
-def pair(files: VmFiles) -> Iterator[list[Machine]]:
-    """Two guests that are up; they are ended after the module's tests."""
-    machines = [Machine(one, files) for one in plan(files)]
+@contextlib.contextmanager
+def up(guests: Sequence[Guest], files: VmFiles) -> Iterator[list[Machine]]:
+    """Have the guests up inside, and ended after it."""
+    machines = [Machine(one, files) for one in guests]
     try:
         for one in machines:
             one.start()
@@ -56,6 +64,20 @@ def pair(files: VmFiles) -> Iterator[list[Machine]]:
         for one in machines:
             with contextlib.suppress(ProcessLookupError):
                 one.stop()
+
+
+@pytest.fixture(scope="module")
+def pair(files: VmFiles) -> Iterator[list[Machine]]:
+    """Two guests that are up."""
+    with up(plan(files), files) as machines:
+        yield machines
+
+
+@pytest.fixture(scope="module")
+def four(files: VmFiles) -> Iterator[list[Machine]]:
+    """Four guests that are up, joined by the switching program."""
+    with up(plan(files, count=4, memory_mb=640), files) as machines:
+        yield machines
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from facts.boot import REBOOT_STATUS, Wait
 from facts.files import wanted_facts
 from facts.reboot import await_reboot
 from facts.ssh import Result, Unreachable, run_script
-from lab.keys import public_key
+from lab.keys import ensure_keys, public_key
 from lab.plan import Kind
 from lab.vm import accelerator, process
 from lab.vm.files import GuestFolder, VmFiles
@@ -34,13 +34,17 @@ BOOT_S = 900.0
 
 
 def plan(files: VmFiles, count: int = 2, memory_mb: int = 1024) -> list[Guest]:
-    """Return guests on ports of their own; with the names of the stack's hosts."""
+    """Return guests on ports of their own; the first two have the names of the stack's hosts."""
     choice = accelerator.read(files)
     assert choice is not None, "make vm-setup chooses an accelerator"
+    names = [f"clx-vm-{41 + number}" for number in range(count)]
+    ensure_keys(files.lab, names)
     keys = {host.name: public_key(files.lab.host_key(host.name)) for host in load().hosts}
-    planned = list(plan_guests(load(), STACK, media(files), choice.accelerator, keys).values())
-    guests = [replace(planned[place % 2], place=place + 1) for place in range(count)]
-    return [replace(one, port=PORT_BASE + one.place, guests=count, memory_mb=memory_mb) for one in guests]
+    first = next(iter(plan_guests(load(), STACK, media(files), choice.accelerator, keys).values()))
+    return [
+        replace(first, name=name, place=place, port=PORT_BASE + place, guests=count, memory_mb=memory_mb)
+        for place, name in enumerate(names, start=1)
+    ]
 
 
 class Machine:
