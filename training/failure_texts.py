@@ -134,7 +134,7 @@ TEXTS = (
         "Build it with USE_IBVERBS, or use the transport tcp.",
     ),
     _known(
-        r"ibv_reg_mr: Cannot allocate memory",
+        r"ibv_reg_mr: Cannot allocate memory|ibverbs/memory_region\.cc:\d+\] mr_\.",
         "The container may not lock memory for RDMA.",
         "Give it the capability IPC_LOCK and an unlimited memlock.",
     ),

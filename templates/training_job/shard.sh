@@ -101,11 +101,12 @@ check_data() {
 
 # What the GID tables of all cards hold, for a person.
 list_gids() {
-  local gid device
+  local gid device between=' '
   for gid in "$sys"/class/infiniband/*/ports/1/gids/*; do
     [[ -r $gid && $(<"$gid") != 0000:0000:0000:0000:0000:0000:0000:0000 ]] || continue
     device=${gid#"$sys/class/infiniband/"}
-    printf ' %s index %s (%s);' "${device%%/*}" "${gid##*/}" "$(gid_type "$gid")"
+    printf '%s%s index %s (%s, %s)' "$between" "${device%%/*}" "${gid##*/}" "$(gid_type "$gid")" "$(<"$gid")"
+    between='; '
   done
 }
 
@@ -273,6 +274,8 @@ done < <(count_traffic)
 # A fresh folder holds the CSV file that the trainer writes to its working directory.
 work=$(mktemp -d "$(option --file_store_path /tmp)/run.XXXXXX")
 cd "$work"
+# A trainer that aborts would write all of its memory there, into the host's.
+ulimit -c 0
 "${preload[@]}" python "$trainer" "${arguments[@]}" 2>&1 &
 child=$!
 trap 'kill -TERM "$child" 2>/dev/null || :' TERM INT

@@ -208,7 +208,7 @@ def test_a_gid_that_is_not_as_it_must_be(folder: Path, env: dict[str, str], says
     status, lines = _run(folder, "--distributed_transport", "ibverbs", **asked)
     assert status == 96
     assert lines[-1].startswith(f"error 96: {says}")
-    assert " mlx5_0 index 3 (RoCE v2);" in lines[-1]
+    assert "; mlx5_0 index 3 (RoCE v2, 0000:0000:0000:0000:0000:ffff:1f1f:1f2a);" in lines[-1]
     assert "index 4 (" not in lines[-1]
 
 

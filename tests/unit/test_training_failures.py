@@ -49,6 +49,22 @@ RECORDED = [
     ("verbs-flushed", 134, "The RDMA connection to another shard was broken.", True),
     ("verbs-step-too-slow", 134, "Another shard stopped answering.", True),
     (
+        "verbs-gid-empty",
+        96,
+        "No RoCE v2 GID of 31.31.32.41 at index 7 of any RDMA device, there is: "
+        "rxe0 index 0 (RoCE v2, fe80:0000:0000:0000:5054:00ff:fe52:0201); "
+        "rxe0 index 1 (RoCE v2, 0000:0000:0000:0000:0000:ffff:1f1f:2029).",
+        False,
+    ),
+    ("verbs-library-one-side", 1, "The RDMA device has no usable GID at the chosen index.", False),
+    ("verbs-memory", 134, "The container may not lock memory for RDMA.", False),
+    (
+        "verbs-no-device-node",
+        96,
+        "The container has no /dev/infiniband/uverbs0, which is the node of rxe0.",
+        False,
+    ),
+    (
         "verbs-library-missing",
         97,
         f"This image lacks {LIBRARY}, so the traffic would not be marked.",
