@@ -66,8 +66,8 @@ class RemoteDocker:
                 async for line in process.stdout:
                     yield line.rstrip("\r\n")
             finally:
-                # Nobody waits for the other end here: it closes when the command ends, which is never while the
-                # container says nothing. Servers before OpenSSH 7.9 do not pass the signal on.
+                # Nobody waits for the other end here: it closes when the command ends, and that is never
+                # while the container says nothing. Servers before OpenSSH 7.9 do not pass the signal on.
                 process.terminate()
                 process.close()
         except (asyncssh.Error, OSError) as error:
