@@ -28,11 +28,12 @@ def running(pid_file: Path) -> int | None:
 
 
 def words(pid: int) -> list[str]:
-    """Return the command line of a process; empty when it is gone."""
+    """Return the command line of a process; empty when it is gone, or is only waiting for its parent."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+        text = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").rstrip("\0")
     except OSError:
         return []
+    return text.split("\0") if text else []
 
 
 def _ended(pid: int) -> bool:
