@@ -67,7 +67,8 @@ class RemoteDocker:
                     yield line.rstrip("\r\n")
             finally:
                 # Nobody waits for the other end here: it closes when the command ends, and that is never
-                # while the container says nothing. Servers before OpenSSH 7.9 do not pass the signal on.
+                # while the container says nothing. OpenSSH passes no signal on to a command of root's, so
+                # such a command ends with its container.
                 process.terminate()
                 process.close()
         except (asyncssh.Error, OSError) as error:
