@@ -58,8 +58,9 @@ def start(guest: Guest, files: VmFiles) -> str:
         _new_disk(place)
     own_folder(place.sockets)
     _have_switch(guest, files)
-    process.launch(guest.name, command(guest, place), own.pid)
+    # Before it runs: one that is cut off here must be found again.
     own.spec.write_text(flat.render(guest.lines()))
+    process.launch(guest.name, command(guest, place), own.pid)
     return "started"
 
 
@@ -77,6 +78,19 @@ def stop(guest: Guest, files: VmFiles) -> None:
         shutil.rmtree(files.sockets(guest.stack), ignore_errors=True)
 
 
+def end_all(files: VmFiles) -> list[str]:
+    """End all guests of all stacks and remove their files; return those that ran, as stack/name.
+
+    It goes by the pid files alone, so that it ends those too whose lines cannot be read any more.
+    """
+    guests = files.folder / "guests"
+    ran = [str(pid.parent.relative_to(guests)) for pid in sorted(guests.glob("*/*/pid")) if process.end(pid)]
+    for stack in _folders(guests):
+        shutil.rmtree(files.sockets(stack.name), ignore_errors=True)
+        shutil.rmtree(stack)
+    return ran
+
+
 def known(own: GuestFolder) -> Guest | None:
     """Return the guest that was started last in this folder; None when there is none that can be read."""
     try:
@@ -91,8 +105,8 @@ def left(files: VmFiles) -> list[Guest]:
     return [one for one in found if one is not None]
 
 
-def _folders(stack: Path) -> list[Path]:
-    return sorted(stack.iterdir()) if stack.is_dir() else []
+def _folders(parent: Path) -> list[Path]:
+    return sorted(parent.iterdir()) if parent.is_dir() else []
 
 
 def _new_disk(place: Paths) -> None:

@@ -17,7 +17,7 @@ from lab.setup import bridges, ipv4_addresses, published, subnets
 from lab.vm import accelerator, process
 from lab.vm.commands import STACK as STACK_NAME
 from lab.vm.files import VmFiles
-from lab.vm.guests import known, left, stop
+from lab.vm.guests import end_all, known, left
 from lab.vm.image import ensure_media, sweep
 from lab.vm.plan import Guest, plan_guests
 from settings.guests import Accelerator, LabBackend
@@ -85,9 +85,8 @@ def _wanted(stack: Stack) -> Accelerator:
 def clean(files: VmFiles) -> None:
     """End every guest that is left, and remove all that set-up made for guests."""
     reporter = Reporter("clean")
-    for guest in left(files):
-        stop(guest, files)
-        reporter.say("guests", f"{guest.name} of stack {guest.stack} ended")
+    for name in end_all(files):
+        reporter.say("guests", f"{name} ended")
     if files.folder.exists():
         shutil.rmtree(files.folder)
         reporter.say("guests", "images removed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lab.vm import process
 from lab.vm.commands import STACK
 from lab.vm.files import VmFiles
 from lab.vm.guests import left
@@ -20,13 +19,14 @@ class VmCluster(StackCommands):
         super().__init__(STACK)
         self._files = files
 
+    def guests(self) -> list[Machine]:
+        """Return the stack's guests that have files here."""
+        return [Machine(one, self._files, STACK) for one in left(self._files) if one.stack == STACK]
+
     def processes(self) -> dict[str, int | None]:
-        """Return the process of each of the stack's guests that has files here, by the guest's name."""
-        mine = [one for one in left(self._files) if one.stack == STACK]
-        return {one.name: process.running(self._files.guest(one.stack, one.name).pid) for one in mine}
+        """Return the process of each of these guests, by the guest's name."""
+        return {one.guest.name: one.pid for one in self.guests()}
 
     def machines(self) -> list[Machine]:
-        """Return the stack's guests that run."""
-        running = self.processes()
-        mine = [one for one in left(self._files) if one.stack == STACK and running[one.name] is not None]
-        return [Machine(one, self._files, STACK) for one in mine]
+        """Return those that run."""
+        return [one for one in self.guests() if one.pid is not None]

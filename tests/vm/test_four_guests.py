@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from lab.vm import process
+from lab.vm.guests import end_all
 from lab.vm.observe import observe
 from tests.vm.guest import STACK, Machine
 from tests.waiting import wait_until
@@ -68,3 +69,14 @@ def test_a_switch_that_ended_is_seen_and_comes_back_without_a_reboot(four: list[
     assert [one.pid for one in four] == pids
     assert {one.state for one in observe(files, STACK, names, recorded).values()} == {"present"}
     four[0].run(f"ping -q -c 2 -w 20 {_address(four[3])}")
+
+
+def test_all_are_ended_at_once_also_one_whose_lines_cannot_be_read(four: list[Machine]) -> None:
+    files = four[0].files
+    pids = [process.running(files.switch(STACK).pid), *(one.pid for one in four)]
+    four[0].own.spec.write_text("of another version")
+    assert end_all(files) == [f"{STACK}/.switch", *(f"{STACK}/{one.guest.name}" for one in four)]
+    assert all(pid is not None and not os.path.exists(f"/proc/{pid}/exe") for pid in pids)
+    assert not four[0].own.folder.parent.exists()
+    assert not files.sockets(STACK).exists()
+    assert end_all(files) == []
