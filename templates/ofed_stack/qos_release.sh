@@ -17,4 +17,7 @@ release_qos() {
   # ECN was found per point; together they are only what is wanted.
   want[ecn_priority]=${had[ecn_priority]}
   qos_set
+  if [[ ${own[before_cma]:-} == closed ]] && cma_is_open; then
+    cma_close
+  fi
 }

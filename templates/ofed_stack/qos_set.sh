@@ -133,6 +133,15 @@ cma_open() {
   fi
 }
 
+# cma_is_open: that folder is there.
+cma_is_open() { [[ -n $nic_device && -d ${want[sysfs_root]}/kernel/config/rdma_cm/$nic_device ]]; }
+
+# Its files go with the folder; what they said stays in force, so it is set back before.
+cma_close() {
+  local folder=${want[sysfs_root]}/kernel/config/rdma_cm/$nic_device
+  rmdir "$folder" || die "$folder cannot be removed." "see dmesg."
+}
+
 qos_set() {
   nic_find
   cma_open
