@@ -74,11 +74,10 @@ class Node:
 
     def access(self) -> HostAccess:
         """Return how to log in to the node over SSH."""
-        address = self.run("hostname -I").split()
         client = self._keys / "client"
         return HostAccess(
             name=self.hostname,
-            address=next(one for one in address if not one.startswith("172.")),
+            address=self._address(),
             port=22,
             user="root",
             host_key=(self._keys / "host/ssh_host_ed25519_key.pub").read_text().strip(),
@@ -86,6 +85,19 @@ class Node:
             private_key_file=str(client),
             known_hosts_file="",
         )
+
+    def _address(self) -> str:
+        """Return the node's address on the management network; its interfaces come in any order."""
+        network = f"{self.container.removesuffix(f'-{self.hostname}')}-management"
+        asked = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
+        done = subprocess.run(
+            ["docker", "inspect", "--format", asked, self.container],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.strip()
 
     def script(self, text: str, stdin: str = "", deadline: float = SCRIPT_DEADLINE_S) -> Done:
         """Run `text` under bash and return how it ended."""

@@ -48,7 +48,7 @@ class Site:
         """Return how the operator reaches a node; asked once, since steps give it other addresses."""
         if node.hostname not in self.logins:
             # The data network's address is the hosts' own; the operator comes over the management network.
-            management = next(one for one in node.run("hostname -I").split() if one.startswith("10."))
+            management = node.access().address
             access = node.access().model_copy(update={"address": management})
             self.logins[node.hostname] = ssh_lines(access)
         return self.logins[node.hostname]
