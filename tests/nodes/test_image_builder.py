@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
@@ -42,16 +42,10 @@ class Site:
     other: Node
     certificate: str
     context: Path
-    logins: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def login(self, node: Node) -> dict[str, str]:
-        """Return how the operator reaches a node; asked once, since steps give it other addresses."""
-        if node.hostname not in self.logins:
-            # The data network's address is the hosts' own; the operator comes over the management network.
-            management = node.access().address
-            access = node.access().model_copy(update={"address": management})
-            self.logins[node.hostname] = ssh_lines(access)
-        return self.logins[node.hostname]
+        """Return how the operator reaches a node."""
+        return ssh_lines(node.access())
 
     def base(self, node: Node) -> dict[str, str]:
         return {**base_settings(), **self.login(node)}

@@ -76,10 +76,7 @@ class Site:
     image: Image
 
     def login(self, node: Node) -> dict[str, str]:
-        # The data network's address is the hosts' own; the operator comes over the management network.
-        management = node.access().address
-        access = node.access().model_copy(update={"address": management})
-        return ssh_lines(access)
+        return ssh_lines(node.access())
 
     def push(self) -> Done:
         lines = {
